@@ -1,0 +1,35 @@
+"""The engine: numbers and arrays that remember how they were computed, and the chain rule.
+
+Read it in this order: :mod:`tape` (operations, nodes, the walk back), :mod:`operations` (the table
+of what can be computed and its derivatives), :mod:`value` and :mod:`tensor` (the two kinds of
+node), :mod:`calculus` (derivatives by name), :mod:`modes` (what is switched on), :mod:`exact` (the
+second arithmetic).
+"""
+
+from . import operations
+from .calculus import check_grad, grad
+from .errors import DataError, GradientError, GraphError, ShapeError, TinygradInitError
+from .modes import no_grad, reproducible
+from .tape import F, Node, Operation, backpropagate, vector_jacobian_products
+from .tensor import Tensor
+from .value import Value
+
+__all__ = [
+    "DataError",
+    "F",
+    "GradientError",
+    "GraphError",
+    "Node",
+    "Operation",
+    "ShapeError",
+    "Tensor",
+    "TinygradInitError",
+    "Value",
+    "backpropagate",
+    "check_grad",
+    "grad",
+    "no_grad",
+    "operations",
+    "reproducible",
+    "vector_jacobian_products",
+]

@@ -1,0 +1,12 @@
+"""The second arithmetic: results that depend on the numbers, not on the order of adding them.
+
+Floating-point addition rounds after every step, so ``(a + b) + c`` and ``a + (b + c)`` may differ
+in the last bit, and a fast matrix product adds in whatever order suits the shape and the processor.
+Two equal columns of ``X @ W`` can then come out unequal. Here they cannot:
+
+* :mod:`products`: a sum or a product of matrices is the exact real value, rounded once.
+* :mod:`elementary`: exp, log, tanh, ... from correctly rounded operations alone.
+
+These are plain functions on arrays; the table of operations puts them to work under
+``tg.reproducible()``.
+"""

@@ -1,0 +1,143 @@
+"""The modes: whether operations are recorded, and in which arithmetic they are computed.
+
+A mode is switched for a block, a function, a generator or a coroutine:
+
+>>> import tinygrad_init as tg
+>>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+>>> with tg.no_grad():
+...     y = x * 2
+>>> y.requires_grad
+False
+
+The settings live in a context variable, so threads and async tasks do not see each other's, and
+a new thread starts with the defaults. They form a linked list: entering pushes a changed copy,
+leaving returns to the one below. A mode object therefore holds no state of its own and may be
+shared, nested and reused. One warning: a bare ``with`` around a ``yield`` stays switched on in the
+caller while the generator is paused; decorate the generator function instead.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast
+
+PLAIN, EXACT = 0, 1  #: the two arithmetics, as indices into ``Operation.kernels``
+ARITHMETIC_NAMES = ("ordinary", "reproducible")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Settings(NamedTuple):
+    """What is in force: read once per operation."""
+
+    recording: bool = True
+    arithmetic: int = PLAIN
+    outer: Settings | None = None
+
+
+_settings: ContextVar[Settings] = ContextVar("tinygrad_init_settings", default=Settings())  # noqa: B039
+current = _settings.get
+
+
+class Mode:
+    """A change of some settings, usable as ``with mode:`` and as ``@mode``."""
+
+    changes: ClassVar[dict[str, Any]]
+
+    def __enter__(self) -> None:
+        now = _settings.get()
+        _settings.set(now._replace(**self.changes, outer=now))
+
+    def __exit__(self, *exception: object) -> None:
+        outer = _settings.get().outer
+        assert outer is not None, "left a mode that was not entered"
+        _settings.set(outer)
+
+    def __call__(self, function: Function) -> Function:
+        """Run every call of ``function`` in this mode; a generator re-enters it at each resume."""
+        if inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"{type(self).__name__} cannot decorate the async generator "
+                f"{function.__name__!r}: use it as a `with` block between two yields"
+            )
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def wrapper(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return await function(*args, **kwargs)
+
+        elif inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                return self._resume_inside(function(*args, **kwargs))
+
+        else:
+
+            @functools.wraps(function)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return function(*args, **kwargs)
+
+        return cast(Function, wrapper)
+
+    def _resume_inside(self, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        resume: Callable[[], Any] = functools.partial(next, generator)
+        try:
+            while True:
+                try:
+                    with self:
+                        item = resume()
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    raise
+                except BaseException as error:  # what the caller throws in belongs to the generator
+                    resume = functools.partial(generator.throw, error)
+                else:
+                    resume = functools.partial(generator.send, sent)
+        finally:
+            with self:
+                generator.close()
+
+
+class no_grad(Mode):  # noqa: N801 - a mode reads like a keyword, as in PyTorch
+    """Compute without recording: results have no history.
+
+    >>> import tinygrad_init as tg
+    >>> w = tg.Tensor([3.0], requires_grad=True)
+    >>> @tg.no_grad()
+    ... def predict(x):
+    ...     return w * x
+    >>> predict(2.0).requires_grad
+    False
+    """
+
+    changes: ClassVar = {"recording": False}
+
+
+class reproducible(Mode):  # noqa: N801
+    """Compute sums and products exactly, rounded once: the same bits in any order, on any machine.
+
+    Ordinary floating-point addition depends on the order of its terms, and a matrix product adds
+    in an order that depends on the shape, the processor and the number of threads. In this mode
+    every sum and product of arrays is the exact real value, rounded once to nearest even, and
+    the elementary functions use correctly rounded operations alone. A function without such a
+    version raises :class:`~tinygrad_init.autograd.errors.GraphError`, naming it.
+
+    >>> import tinygrad_init as tg
+    >>> terms = tg.Tensor([1e16, 1.0, -1e16])
+    >>> float(terms.sum())
+    0.0
+    >>> with tg.reproducible():
+    ...     float(terms.sum())
+    1.0
+    """
+
+    changes: ClassVar = {"arithmetic": EXACT}

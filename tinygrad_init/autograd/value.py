@@ -1,0 +1,90 @@
+"""`Value`: a number with a history."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+from .errors import DataError, GraphError
+from .tape import Node, backpropagate
+
+_NUMBERS = (int, float, np.floating, np.integer, numbers.Rational)
+
+
+class Value(Node):
+    """A number that remembers how it was computed.
+
+    The number is kept as it is: a ``float``, an ``int`` or a ``fractions.Fraction``, so derivatives
+    can be computed in exact rational arithmetic.
+
+    Args:
+        data: a real number.
+        label: a name for drawings.
+
+    After ``backward()`` a leaf's ``.grad`` has grown by its gradient; inside the graph
+    ``.grad`` shows the gradient of that backward pass.
+
+    >>> from tinygrad_init import Value
+    >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    >>> c = a * b + a ** 2
+    >>> c.backward()
+    >>> c.data, a.grad, b.grad
+    (-2.0, 1.0, 2.0)
+
+    >>> from fractions import Fraction
+    >>> x = Value(Fraction(1, 3))
+    >>> (x * x).backward()
+    >>> x.grad
+    Fraction(2, 3)
+    """
+
+    __slots__ = ()
+    kind = "Value"
+    __array_ufunc__ = None  # so that numpy_number * value comes to __rmul__
+
+    def __init__(self, data: Any, label: str = "") -> None:
+        if not isinstance(data, _NUMBERS):
+            advice = " (for arrays and lists there is Tensor)" if np.ndim(data) else ""
+            raise DataError(f"a Value holds one real number, got {type(data).__name__}{advice}")
+        super().__init__(data, True, label)
+        self.grad: Any = 0
+
+    @classmethod
+    def _wrap(cls, data: Any) -> Any:
+        if isinstance(data, (bool, np.bool_)):  # a comparison has no derivative: it is an answer
+            return data
+        node = cls(data)
+        node.requires_grad = False
+        return node
+
+    def _fit(self, gradient: Any) -> Any:
+        return gradient
+
+    @property
+    def data(self) -> Any:
+        """The number."""
+        return self._data
+
+    @data.setter
+    def data(self, number: Any) -> None:
+        self._data = number
+
+    def backward(self) -> None:
+        """Differentiate this number with respect to everything that it was computed from.
+
+        Raises:
+            GraphError: if the number was computed under ``no_grad``.
+        """
+        if not self.requires_grad:
+            raise GraphError("this Value was computed under no_grad: it has no history to follow")
+        for node, gradient in backpropagate(self, 1).items():
+            node.grad = node.grad + gradient if node.is_leaf else gradient
+
+    def __float__(self) -> float:
+        return float(self._data)
+
+    def __repr__(self) -> str:
+        name = f", label={self.label!r}" if self.label else ""
+        return f"Value({self._data!r}, grad={self.grad!r}{name})"
