@@ -8,6 +8,12 @@
 (15.0, 8.0)
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import nn
 from .autograd import (
     DataError,
     GradientError,
@@ -21,5 +27,56 @@ from .autograd import (
     no_grad,
     reproducible,
 )
+from .nn import init, losses, optim
+
+if TYPE_CHECKING:
+    from . import graph, study, symmetry
+    from .graph import trace
+    from .study import data
 
 __version__ = "0.1.0"
+
+# The laboratory is loaded when it is first used, so that importing the engine costs little more
+# than importing NumPy.
+_ON_FIRST_USE = {
+    "graph": ".graph",
+    "trace": ".graph",
+    "symmetry": ".symmetry",
+    "study": ".study",
+    "data": ".study.data",
+}
+
+__all__ = [
+    "DataError",
+    "GradientError",
+    "GraphError",
+    "ShapeError",
+    "Tensor",
+    "TinygradInitError",
+    "Value",
+    "check_grad",
+    "data",
+    "grad",
+    "graph",
+    "init",
+    "losses",
+    "nn",
+    "no_grad",
+    "optim",
+    "reproducible",
+    "study",
+    "symmetry",
+    "trace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(_ON_FIRST_USE[name], __name__)
+    is_module = module.__name__.rpartition(".")[2] == name
+    return module if is_module else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ON_FIRST_USE})

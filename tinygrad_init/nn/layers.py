@@ -1,0 +1,144 @@
+"""Dense layers, and the multi-layer perceptron that is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..autograd import DataError, F, ShapeError, Tensor
+from . import init
+from .module import Module
+
+Activation = Callable[[Any], Any]
+Init = str | init.Initialiser | Callable[..., Any]
+
+ACTIVATIONS: dict[str, Activation] = {
+    "tanh": F.tanh,
+    "relu": F.relu,
+    "sigmoid": F.sigmoid,
+    "identity": lambda x: x,
+}  #: the activations that an MLP knows by name
+
+
+class Linear(Module):
+    """An affine layer, ``y = x @ weight + bias``.
+
+    Args:
+        fan_in, fan_out: how many numbers come in, and how many neurons there are.
+        weight_init, bias_init: initialisers or their names.
+        rng: a generator, a ``SeedSequence`` or an integer seed.
+        dtype: float64 unless said.
+
+    ``weight`` has shape (fan_in, fan_out), so that a neuron is a column; ``bias`` (fan_out,).
+
+    >>> import tinygrad_init as tg
+    >>> layer = tg.nn.Linear(2, 3, weight_init="ones")
+    >>> layer([[1.0, 2.0]]).data
+    array([[3., 3., 3.]])
+    """
+
+    def __init__(
+        self,
+        fan_in: int,
+        fan_out: int,
+        weight_init: Init = "glorot_uniform",
+        bias_init: Init = "zeros",
+        rng: init.Seed = None,
+        dtype: DTypeLike = np.float64,
+        label: str = "",
+    ) -> None:
+        if min(fan_in, fan_out) < 1:
+            raise DataError(f"a layer needs at least one input and neuron, got {fan_in}, {fan_out}")
+        weight_rng, bias_rng = init.spawn(rng, 2)
+        weight = init.get(weight_init)((fan_in, fan_out), weight_rng)
+        bias = init.get(bias_init)((fan_out,), bias_rng)
+        self.weight = Tensor(weight, requires_grad=True, dtype=dtype, label=f"W{label}")
+        self.bias = Tensor(bias, requires_grad=True, dtype=dtype, label=f"b{label}")
+
+    def forward(self, x: Any) -> Any:
+        """``(..., fan_in)`` to ``(..., fan_out)``."""
+        shape = np.shape(x.data if isinstance(x, Tensor) else x)
+        if not shape or shape[-1] != self.weight.shape[0]:
+            raise ShapeError(
+                f"this layer takes {self.weight.shape[0]} inputs per example, "
+                f"and the data has shape {shape}: its last axis must have that length"
+            )
+        return x @ self.weight + self.bias
+
+    def __repr__(self) -> str:
+        fan_in, fan_out = self.weight.shape
+        return f"Linear({fan_in}, {fan_out})"
+
+
+class MLP(Module):
+    """A multi-layer perceptron: linear layers with an activation after each but the last.
+
+    Args:
+        sizes: inputs, hidden neurons of each layer, outputs.
+        activation: a name from ``ACTIVATIONS``, or a function of a Tensor.
+        weight_init: an initialiser or its name, or a list with one for each layer.
+        bias_init: the same for the biases.
+        rng: a generator, a ``SeedSequence`` or an integer seed; each layer has its own stream.
+        dtype: float64 unless said.
+
+    >>> import tinygrad_init as tg
+    >>> model = tg.nn.MLP([2, 3, 1], weight_init="constant", rng=0)
+    >>> model([[1.0, 2.0]]).data.round(4)
+    array([[0.0223]])
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: str | Activation = "tanh",
+        weight_init: Init | Sequence[Init] = "glorot_uniform",
+        bias_init: Init | Sequence[Init] = "zeros",
+        rng: init.Seed = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        if len(sizes) < 2:
+            raise DataError(f"an MLP needs sizes for its inputs and its outputs, got {list(sizes)}")
+        if isinstance(activation, str) and activation not in ACTIVATIONS:
+            raise DataError(
+                f"unknown activation {activation!r}: choose from {', '.join(ACTIVATIONS)}"
+            )
+        self.sizes = list(sizes)
+        self.activation = activation
+        count = len(sizes) - 1
+        self.layers = [
+            Linear(fan_in, fan_out, weight, bias, stream, dtype, label=str(k + 1))
+            for k, (fan_in, fan_out, weight, bias, stream) in enumerate(
+                zip(
+                    sizes[:-1],
+                    sizes[1:],
+                    _one_per_layer(weight_init, count),
+                    _one_per_layer(bias_init, count),
+                    init.spawn(rng, count),
+                    strict=True,
+                )
+            )
+        ]
+
+    def forward(self, x: Any) -> Any:
+        """``(..., sizes[0])`` to ``(..., sizes[-1])``."""
+        activate = ACTIVATIONS[self.activation] if isinstance(self.activation, str) else (
+            self.activation
+        )
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = activate(layer(x))
+        return last(x)
+
+    def __repr__(self) -> str:
+        return f"MLP({self.sizes}, activation={self.activation!r})"
+
+
+def _one_per_layer(given: Init | Sequence[Init], count: int) -> list[Init]:
+    if isinstance(given, (list, tuple)):
+        if len(given) != count:
+            raise DataError(f"{count} layers need {count} initialisers, got {len(given)}")
+        return list(given)
+    return [given] * count  # type: ignore[list-item]

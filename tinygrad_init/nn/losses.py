@@ -1,0 +1,85 @@
+"""How wrong is a prediction? Each loss reduces the examples and features to one number.
+
+Axes in front of these (an ensemble of networks) are kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..autograd import DataError, F, ShapeError, Tensor
+
+
+def mse(prediction: Any, target: ArrayLike | Tensor) -> Any:
+    """The mean squared error, ``mean((prediction - target)**2)``.
+
+    Args:
+        prediction: shape (N,) or (..., N, D).
+        target: shape (N,) or (N, D), or that of the prediction.
+
+    Returns:
+        A Tensor of shape (...).
+
+    Raises:
+        ShapeError: if the shapes differ; they are not broadcast, which would hide a mistake.
+
+    >>> float(mse([[1.0], [3.0]], [[0.0], [1.0]]))
+    2.5
+    """
+    prediction, target = _as_tensor(prediction), _as_tensor(target)
+    axes = 2 if prediction.ndim > 1 else 1
+    if target.shape not in (prediction.shape, prediction.shape[-axes:]):
+        advice = ""
+        if prediction.shape == (*target.shape, 1):
+            advice = ": add the feature axis, target[:, None]"
+        raise ShapeError(
+            f"mse: prediction has shape {prediction.shape} and target {target.shape}{advice}"
+        )
+    error = prediction - target
+    return (error * error).mean(axis=tuple(range(-axes, 0)))
+
+
+def cross_entropy(logits: Any, labels: ArrayLike) -> Any:
+    """The mean of ``-log softmax(logits)[label]``.
+
+    Args:
+        logits: shape (..., N, C), not normalised.
+        labels: integers from 0 to C - 1, shape (N,) or (..., N).
+
+    Returns:
+        A Tensor of shape (...).
+
+    Raises:
+        DataError: for labels that are no integers or out of range.
+        ShapeError: if the shapes do not fit.
+
+    >>> float(cross_entropy([[0.0, 0.0]], [1]))  # log(2)
+    0.6931471805599453
+    """
+    logits = _as_tensor(logits)
+    classes = np.asarray(labels)
+    if logits.ndim < 2 or classes.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
+        raise ShapeError(
+            f"cross_entropy: logits of shape {logits.shape} and labels of shape {classes.shape} "
+            f"do not fit: give logits (..., N, C) and labels (N,)"
+        )
+    count = logits.shape[-1]
+    if classes.dtype.kind not in "iu":
+        raise DataError(f"cross_entropy: labels are integers, got dtype {classes.dtype}")
+    if classes.size and not (classes.min() >= 0 and classes.max() < count):
+        raise DataError(
+            f"cross_entropy: labels go from 0 to {count - 1} here, "
+            f"got {classes.min()} to {classes.max()}"
+        )
+    is_label = classes[..., np.newaxis] == np.arange(count)
+    return -F.where(is_label, logits.log_softmax(), 0).sum(axis=-1).mean(axis=-1)
+
+
+def _as_tensor(data: Any) -> Tensor:
+    return data if isinstance(data, Tensor) else Tensor(data)
+
+
+BY_NAME = {"mse": mse, "cross_entropy": cross_entropy}  #: the losses that a study knows by name
