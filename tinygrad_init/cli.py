@@ -1,0 +1,134 @@
+"""The command ``tinygrad-init``: shows, on real data, why random weights help."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import __version__, study
+from .autograd import TinygradInitError
+from .nn import ACTIVATIONS, init
+
+EPOCHS, QUICK_EPOCHS = 40, 10
+DESCRIPTION = """\
+Trains networks that differ in nothing but their starting weights, shows the gradients that arrive
+at every hidden neuron, and writes a report.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the result is its exit code: 0, 1, 2 (a wrong value) or 130 (Ctrl-C)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = _parser().parse_args(given)
+        if options.epochs is None:
+            options.epochs = QUICK_EPOCHS if options.quick else EPOCHS
+        _run(options, shlex.join(["tinygrad-init", *given]))
+    except KeyboardInterrupt:
+        print("tinygrad-init: interrupted; no report was written", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `tinygrad-init | head` has seen enough
+        sys.stderr.close()
+        return 1
+    except (TinygradInitError, OSError) as error:
+        print(f"tinygrad-init: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(options: argparse.Namespace, command: str) -> None:
+    study.require()
+    data = study.data.load(options.data, options.seed)
+    sizes = [data.features, options.width, data.classes]
+    print(f"{data}\nnetwork {'-'.join(map(str, sizes))}, {options.activation}; "
+          f"constant weights, after {study.STEPS} steps:\n")  # fmt: skip
+    tied = study.tied_gradients(data, options.width, options.activation, options.seed)
+    print(tied, flush=True)
+    arms = {**study.STANDARD_ARMS, **{name: study.Arm(init.get(name)) for name in options.init}}
+    print(f"\nTraining {len(arms)} networks for {options.epochs} epochs each.\n", flush=True)
+    with study.Progress(len(arms), options.epochs) as progress:
+        found = study.run(
+            arms,
+            data,
+            sizes=sizes,
+            activation=options.activation,
+            epochs=options.epochs,
+            seed=options.seed,
+            progress=progress,
+        )
+    print(found)
+    path = study.write_report(options.out, tied, found, study.tiny_step(), command)
+    print(f"\n{study.answer(tied, found)}\n\nThe report: {path}")
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """Says what was wrong in one line, without repeating the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (--help explains the options)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLineParser(prog="tinygrad-init", description=DESCRIPTION)
+    add = parser.add_argument
+    add("--init", metavar="NAME", action="append", default=[], type=_one_of(init.BY_NAME),
+        help=f"add an arm that starts from NAME; may be repeated: {', '.join(init.BY_NAME)}")
+    add("--data", metavar="NAME", default="digits", type=_one_of(study.data.NAMES),
+        help=f"the data set: {', '.join(study.data.NAMES)} (default digits)")
+    add("--width", metavar="N", default=33, type=_whole(1, 4096),
+        help="how many hidden neurons (default 33)")
+    add("--activation", metavar="NAME", default="tanh", type=_one_of(ACTIVATIONS),
+        help=f"of the hidden neurons: {', '.join(ACTIVATIONS)} (default tanh)")
+    add("--epochs", metavar="N", type=_whole(1, 100_000),
+        help="passes over the training data (default 40)")
+    add("--seed", metavar="N", default=0, type=_whole(0, 2**63 - 1),
+        help="of the split, the draws and the order of the data (default 0)")
+    add("--out", metavar="PATH", default=Path("report.html"), type=_page,
+        help="where the report goes (default report.html)")
+    add("--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs instead of 40")
+    add("--version", action="version", version=f"tinygrad-init {__version__}")
+    return parser
+
+
+def _one_of(names: Any) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not known: choose from {', '.join(names)}"
+            )
+        return text
+
+    return check
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number from {least} to {most}"
+            )
+        return number
+
+    return check
+
+
+def _page(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir():
+        reason = "is a folder"
+    elif not path.parent.is_dir():
+        reason = "lies in a folder that does not exist"
+    elif not os.access(path.parent, os.W_OK):
+        reason = "lies in a folder that may not be written to"
+    else:
+        return path
+    raise argparse.ArgumentTypeError(f"{text!r} {reason}: give the path of a file to write")

@@ -1,0 +1,123 @@
+"""Data sets that scikit-learn ships, split and standardised; and minibatches."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from ..autograd import DataError, F, ShapeError, reproducible
+from ..nn import init
+from .extras import require
+
+Array = NDArray[Any]
+
+NAMES = ("digits", "iris", "wine", "breast_cancer")  #: what load() knows
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A classification problem: a part to train on, and a part held out.
+
+    Attributes:
+        name: as given to :func:`load`.
+        X_train, X_test: float64, shape (N, features), standardised by the training part.
+        y_train, y_test: integer labels, shape (N,).
+        classes: how many labels there are.
+    """
+
+    name: str
+    X_train: Array
+    y_train: Array
+    X_test: Array
+    y_test: Array
+    classes: int
+
+    @property
+    def features(self) -> int:
+        """How many numbers describe one example."""
+        return int(self.X_train.shape[1])
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {len(self.X_train)} examples to train on and {len(self.X_test)} held "
+            f"out, {self.features} features, {self.classes} classes"
+        )
+
+
+def load(name: str = "digits", seed: int = 0, held_out: float = 0.2) -> Dataset:
+    """A data set that scikit-learn ships; nothing is downloaded.
+
+    Args:
+        name: digits (1797 x 64, 10 classes), iris, wine or breast_cancer.
+        seed: decides which examples are held out.
+        held_out: which share, between 0 and 1.
+
+    Features are shifted and scaled to mean 0 and standard deviation 1 over the *training* part
+    (a feature that is constant there is only shifted), in reproducible arithmetic.
+
+    Raises:
+        DataError: for an unknown name or share.
+
+    >>> import tinygrad_init as tg
+    >>> digits = tg.data.load("digits")
+    >>> print(digits)
+    digits: 1438 examples to train on and 359 held out, 64 features, 10 classes
+    """
+    if name not in NAMES:
+        raise DataError(f"unknown data set {name!r}: choose from {', '.join(NAMES)}")
+    if not 0 < held_out < 1:
+        raise DataError(f"held_out is a share between 0 and 1, got {held_out}")
+    X, y = _from_scikit_learn(name)
+    order = init.generator(seed).permutation(len(X))
+    cut = len(X) - int(held_out * len(X))
+    training, testing = order[:cut], order[cut:]
+    mean, std = _moments(X[training])
+    scaled = (X - mean) / np.where(std > 0, std, 1)
+    return Dataset(
+        name, scaled[training], y[training], scaled[testing], y[testing], int(y.max()) + 1
+    )
+
+
+def batches(
+    X: Array, y: Array, batch_size: int, rng: Generator | int | None = None
+) -> Iterator[tuple[Array, Array]]:
+    """One pass over the data in random order, in minibatches; the last may be smaller.
+
+    Args:
+        X: examples, first axis N.
+        y: labels, first axis N.
+        batch_size: how many at a time.
+        rng: a generator, which moves on, or a seed.
+
+    >>> [labels.tolist() for _, labels in batches(np.zeros((5, 1)), np.arange(5), 2, rng=0)]
+    [[2, 4], [3, 0], [1]]
+    """
+    if len(X) != len(y):
+        raise ShapeError(f"there are {len(X)} examples and {len(y)} labels: they go in pairs")
+    if batch_size < 1:
+        raise DataError(f"a minibatch holds one example or more, got batch_size={batch_size}")
+    order = init.generator(rng).permutation(len(X))
+    for start in range(0, len(X), batch_size):
+        chosen = order[start : start + batch_size]
+        yield X[chosen], y[chosen]
+
+
+def _from_scikit_learn(name: str) -> tuple[Array, Array]:
+    require("sklearn")
+    datasets = importlib.import_module("sklearn.datasets")
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    return np.asarray(X, np.float64), np.asarray(y, np.int64)
+
+
+def _moments(X: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of each column."""
+    with reproducible():
+        mean = F.mean(X, axis=0)
+        deviation = X - mean
+        return mean, np.sqrt(F.mean(deviation * deviation, axis=0))

@@ -1,0 +1,91 @@
+"""The curves of a study, as SVG."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+
+from .runs import Study
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; dashes say the same again.
+COLOURS = ("#999999", "#56B4E9", "#D55E00", "#E69F00", "#009E73", "#0072B2", "#CC79A7", "#000000")
+DASHES = ("-", ":", "-", "--", "-.", "-", (0, (5, 1)), (0, (1, 1)))
+
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "tinygrad_init",  # same study, same bytes
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+}
+EXACTLY_ZERO = 1e-19  #: where a logarithmic axis shows a distance of exactly zero
+
+
+def loss_curves(study: Study) -> str:
+    """Training loss over epochs, one line for each arm."""
+    figure, axes = _figure("training loss", study)
+    for k, (name, record) in enumerate(study.records.items()):
+        axes.plot(record.losses, label=name, **_line(k))
+    axes.set_yscale("log")
+    return _svg(figure, axes)
+
+
+def accuracy_curves(study: Study) -> str:
+    """Held-out accuracy over epochs, and the target."""
+    figure, axes = _figure("held-out accuracy", study)
+    for k, (name, record) in enumerate(study.records.items()):
+        axes.plot(record.accuracies, label=name, **_line(k))
+    axes.axhline(study.settings["target"], color="black", linewidth=0.8, alpha=0.5)
+    axes.set_ylim(0, 1.02)
+    return _svg(figure, axes)
+
+
+def distance_curves(study: Study) -> str:
+    """The largest difference between two hidden neurons, on a logarithmic scale."""
+    figure, axes = _figure("largest difference between two neurons", study)
+    axes.set_yscale("log")
+    for k, (name, record) in enumerate(study.records.items()):
+        axes.plot(np.maximum(record.distances, EXACTLY_ZERO), label=name, **_line(k))
+    axes.axhspan(EXACTLY_ZERO / 10, EXACTLY_ZERO * 3, color="black", alpha=0.06, linewidth=0)
+    axes.set_ylim(EXACTLY_ZERO / 10, 10)
+    ticks = [EXACTLY_ZERO, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1]
+    labels = ["exactly 0", *(f"1e{int(np.log10(tick))}" for tick in ticks[1:-1]), "1"]
+    axes.set_yticks(ticks, labels)
+    axes.minorticks_off()
+    return _svg(figure, axes)
+
+
+def _line(k: int) -> dict[str, Any]:
+    return {
+        "color": COLOURS[k % len(COLOURS)],
+        "linestyle": DASHES[k % len(DASHES)],
+        "linewidth": 2,
+    }
+
+
+def _figure(what: str, study: Study) -> tuple[Any, Any]:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.6, 4.2), layout="constrained")
+        axes = figure.add_subplot()
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(what)
+    axes.set_xlim(0, study.settings["epochs"])
+    return figure, axes
+
+
+def _svg(figure: Any, axes: Any) -> str:
+    import matplotlib as mpl
+
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    target = io.StringIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+    return target.getvalue()

@@ -1,0 +1,236 @@
+"""The report: one HTML file that holds everything and asks for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import platform
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from ..graph import Graph
+from ..graph.render import write_whole
+from ..symmetry.gradients import NeuronGradients, class_name, telling_entries
+from .plots import accuracy_curves, distance_curves, loss_curves
+from .question import TiedGradients
+from .runs import Study, width_text
+
+# Tints of Okabe and Ito's colours, dark text readable on each; the letter says the same.
+CLASS_TINTS = ("#BFE3F7", "#FBD9A5", "#A8E0CC", "#F2C9DD", "#F5EFA0", "#F3BD9B", "#D5D5D5")
+
+_STYLE = """
+:root { color-scheme: light dark;
+  --ink: #1b1b1b; --paper: #ffffff; --line: #d0d0d0; --soft: #5c5c5c; --card: #f5f7f9; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8e8e8; --paper: #16181c; --line: #3c4048; --soft: #a8adb5; --card: #20242a; }
+}
+body { margin: 2rem auto; padding: 0 1.2rem; max-width: 62rem; color: var(--ink);
+  background: var(--paper); font: 17px/1.55 Helvetica, Arial, sans-serif; }
+h1 { font-size: 1.9rem; line-height: 1.2; }
+h2 { font-size: 1.3rem; margin-top: 2.6rem; }
+.answer { background: var(--card); border-left: 5px solid #0072B2; padding: .8rem 1.2rem; }
+.wide { overflow-x: auto; }
+figure { margin: 1rem 0; }
+figure img, .paper { background: #ffffff; border-radius: 6px; }
+figure img { width: 100%; height: auto; display: block; }
+.paper { padding: .8rem; overflow-x: auto; }
+.paper svg { display: block; margin: auto; height: auto; max-width: none; }
+figcaption, .note { color: var(--soft); font-size: .92rem; }
+table { border-collapse: collapse; font-size: .92rem; }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right;
+  font-variant-numeric: tabular-nums; white-space: nowrap; }
+th:first-child, td:first-child, td.text, th.text { text-align: left; }
+th { color: var(--soft); font-weight: normal; vertical-align: bottom; }
+th[colspan] { text-align: center; border-bottom: none; }
+code { font-size: .95em; }
+details { margin: .6rem 0; }
+"""
+
+
+def write_report(
+    path: str | Path, tied: TiedGradients, study: Study, tiny: Graph, command: str
+) -> Path:
+    """Write everything that was found into one HTML file, beside first and then renamed.
+
+    Args:
+        path: where to.
+        tied: the gradients of constant weights.
+        study: the arms, trained.
+        tiny: the graph of one small step.
+        command: how to repeat it.
+    """
+    path = Path(path)
+    write_whole(path, to_html(tied, study, tiny, command).encode("utf-8"))
+    return path
+
+
+def to_html(tied: TiedGradients, study: Study, tiny: Graph, command: str) -> str:
+    """The page as text: it runs no script and makes no request, and says so in its policy."""
+    style = _STYLE + "".join(
+        f"td.class{k} {{ background: {tint}; color: #1b1b1b; }}\n"
+        for k, tint in enumerate(CLASS_TINTS)
+    )
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    exact, ordinary = tied.verdicts
+    sizes = "-".join(map(str, study.settings["sizes"]))
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>Why random weights?</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>Why do random weights help?</h1>
+<p class="answer">{escape(answer(tied, study))}</p>
+<p class="note">{escape(str(study.data))}. Network {sizes}, {escape(study.settings["activation"])},
+softmax cross-entropy, SGD at rate {study.settings["lr"]:g} with momentum
+{study.settings["momentum"]:g}, minibatches of {study.settings["batch_size"]}. Every arm sees the
+same data in the same order; they differ in their starting weights and, where it says “exact”, in
+the arithmetic.</p>
+
+<h2>The loss</h2>
+{_figure(loss_curves(study), "Training loss over epochs", "Training loss, logarithmic.")}
+{_figure(accuracy_curves(study), "Held-out accuracy over epochs",
+         "Accuracy on the examples that were held out. The thin line is the target.")}
+{_results(study)}
+
+<h2>The distance between copies</h2>
+{_figure(distance_curves(study), "Largest difference between two hidden neurons over epochs",
+         "The largest difference of a weight between any two hidden neurons, logarithmic. "
+         "In the shaded band it is exactly zero: all neurons are one neuron.")}
+
+<h2>The gradients of constant weights</h2>
+<p>After {tied.steps} minibatch steps from constant weights, this is the gradient that arrives at
+each hidden neuron. Equal colours and letters mean equal bits.</p>
+<p>In {escape(exact)}</p>
+{_gradient_table(tied.exact)}
+<p>In {escape(ordinary)}</p>
+{_gradient_table(tied.ordinary)}
+
+<h2>One step, drawn</h2>
+<p>A 2-2-1 network with constant weights, its mean squared error on two examples, and the chain
+rule: every box shows a value and the gradient of the loss with respect to it. The two columns of
+the gradient of W1 are equal, and so are the two rows of that of W2.</p>
+<figure><div class="paper">{tiny.to_svg()}</div></figure>
+
+<h2>To repeat it</h2>
+<p><code>{escape(command)}</code></p>
+<p class="note">Seed {study.settings["seed"]}, Python {platform.python_version()}, NumPy
+{escape(np.__version__)}, {escape(platform.machine())}. In ordinary arithmetic the last bits, and so
+the moment at which copies part, depend on the machine; in order-independent arithmetic they do
+not.</p>
+</body>
+</html>
+"""
+
+
+def answer(tied: TiedGradients, study: Study) -> str:
+    """The answer in a paragraph, from what this run found."""
+    width = len(tied.exact.neurons)
+    last = study.settings["epochs"]
+    same = "the identical gradient, bit for bit" if tied.exact.identical else "different gradients"
+    sentences = [
+        f"Weights that start constant send every one of the {width} hidden neurons {same}, so the "
+        f"neurons stay equal and the layer stays one neuron wide."
+    ]
+    if (stuck := study.records.get("constant, exact")) is not None:
+        sentences.append(
+            f"In arithmetic that does not depend on order, {last} epochs changed nothing about "
+            f"that: {stuck.widths[-1][0]} distinct neuron, {stuck.accuracies[-1]:.0%} held-out "
+            f"accuracy."
+        )
+    for name, words in [
+        ("constant", "In ordinary arithmetic, where rounding tells copies apart,"),
+        ("constant + 1e-8", "It takes asymmetry, not randomness: with 1e-8 added,"),
+        ("glorot", "Random weights start where that wait is already over, at the right scale:"),
+    ]:
+        if (record := study.records.get(name)) is not None:
+            reached = record.epochs_to(study.settings["target"])
+            waited = (
+                f"did not reach {study.settings['target']:.0%} within {last} epochs "
+                f"({record.accuracies[-1]:.0%})"
+                if reached is None
+                else f"reached {study.settings['target']:.0%} after {reached} "
+                f"epoch{'s' if reached != 1 else ''}"
+            )
+            sentences.append(f"{words} the network {waited}.")
+    return " ".join(sentences)
+
+
+def _figure(svg: str, alt: str, caption: str) -> str:
+    # As an image, so that the names inside one drawing cannot meet those of another.
+    data = base64.b64encode(svg.encode("utf-8")).decode("ascii")
+    return (
+        f'<figure><img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _results(study: Study) -> str:
+    epochs = study.shown_epochs()
+    over = [("", 1), ("held-out accuracy after epoch", len(epochs)), ("", 3)]
+    heads = ["start", *map(str, epochs), "last loss", f"epochs to {study.settings['target']:.0%}",
+             "distinct neurons"]
+    rows = []
+    for name, record in study.records.items():
+        accuracies = [f"{record.accuracies[epoch]:.1%}" for epoch in epochs]
+        rows.append([name, *accuracies, f"{record.losses[-1]:.4f}", study.waited(record),
+                     width_text(record).replace("->", "→")])
+    return _table(heads, [[(cell, "") for cell in row] for row in rows], over)
+
+
+def _gradient_table(found: NeuronGradients) -> str:
+    fan_in = len(found.neurons[0].gradient) - 1
+    where = telling_entries(found.neurons, 2)
+    heads = ["neuron", "length", *(f"∂L/∂w[{i}]" if i < fan_in else "∂L/∂b" for i in where),
+             "bits (SHA-256)", "class"]
+    rows = []
+    for neuron in found.neurons:
+        colour = f"class{neuron.class_ % len(CLASS_TINTS)}"
+        numbers = [f"{neuron.norm:.6e}", *(f"{neuron.gradient[i]:.17g}" for i in where)]
+        rows.append([(cell, colour) for cell in
+                     [str(neuron.index), *numbers, neuron.digest, class_name(neuron.class_)]])
+    few = [rows[neuron.index] for neuron in found.chosen()]
+    rest = "; ".join(found.rest(found.chosen()))
+    if not rest:
+        return _table(heads, rows)
+    return (
+        f"{_table(heads, few)}\n<details><summary>{escape(rest)}</summary>\n"
+        f"{_table(heads, rows)}</details>"
+    )
+
+
+def _table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[tuple[str, str]]],
+    over: Sequence[tuple[str, int]] = (),
+) -> str:
+    """Cells are pairs of a text and a CSS class; ``over`` are headings of several columns each."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in heads)
+    if over:
+        spans = "".join(f'<th colspan="{count}">{escape(cell)}</th>' for cell, count in over)
+        head = f"{spans}</tr>\n<tr>{head}"
+    body = "\n".join(
+        "<tr>"
+        + "".join(
+            f'<td class="{css}">{escape(cell)}</td>' if css else f"<td>{escape(cell)}</td>"
+            for cell, css in row
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table></div>"
+    )
