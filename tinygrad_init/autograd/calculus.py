@@ -45,10 +45,7 @@ def grad(
                 f"cannot differentiate with respect to {node!r}: "
                 f"use a Value, or a Tensor with requires_grad=True"
             )
-    seed = y._seed(gradient) if isinstance(y, Tensor) else 1
-    if create_graph:
-        seed = y._wrap(seed)
-    found = backpropagate(y, seed, create_graph)
+    found = backpropagate(y, y._seed(gradient), create_graph)
     results = [_as_node(node, found.get(node)) for node in wanted]
     return results if isinstance(x, (list, tuple)) else results[0]
 
@@ -57,7 +54,9 @@ def _as_node(like: Node, gradient: Any) -> Node:
     if isinstance(gradient, Node):
         return gradient
     if gradient is None:
-        gradient = np.zeros_like(like._data) if isinstance(like, Tensor) else 0
+        gradient = like._data * 0
+    elif isinstance(gradient, np.ndarray):
+        gradient = gradient.copy()  # nobody else's memory
     node: Node = type(like)._wrap(gradient)
     return node
 

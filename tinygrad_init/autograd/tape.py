@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import modes
-from .errors import GraphError, ShapeError, TinygradInitError
+from .errors import DataError, GraphError, ShapeError, TinygradInitError
 
 Rule = Callable[..., Any]  #: (g, y, *arguments, **params) -> the gradient of one argument
 NO_PARAMS: Mapping[str, Any] = {}
@@ -121,10 +121,11 @@ class Operation:
     def _on_numbers(
         self, kernel: Callable[..., Any], args: Sequence[Any], params: Mapping[str, Any]
     ) -> Any:
-        """Numbers of any kind; where the two kernels differ, floats take the reproducible one."""
+        """Python's own arithmetic; a float that it may round its own way comes from the kernel."""
         assert self.scalar is not None
-        if kernel is self.kernels[modes.PLAIN] or not any(isinstance(a, float) for a in args):
-            return self.scalar(*args, **params)
+        result = self.scalar(*args, **params)
+        if kernel is self.kernels[modes.PLAIN] or not isinstance(result, float):
+            return result
         return kernel(*(np.float64(arg) for arg in args), **params).item()
 
     def _bind(
@@ -142,14 +143,15 @@ class Operation:
         return args[:arity], {**self.params, **given, **params}
 
     def _explain(self, error: Exception, args: Sequence[Any]) -> Exception:
-        """A message of the kernel, with the name of the operation and the shapes put in front."""
+        """A message of the kernel, with the name of the operation and its operands put in front."""
+        if isinstance(error, (ValueError, OverflowError)) and not any(map(np.ndim, args)):
+            numbers = f"{self.name} of {' and '.join(map(repr, args))}: {error}"
+            return OverflowError(numbers) if isinstance(error, OverflowError) else DataError(numbers)
         shapes = " and ".join(str(np.shape(arg)) for arg in args)
         if isinstance(error, (ValueError, IndexError)):
             plural, verb = ("s", "do") if len(args) > 1 else ("", "does")
             message = str(error).removeprefix(f"{self.name}: ")
             return ShapeError(f"{self.name}: shape{plural} {shapes} {verb} not fit: {message}")
-        if isinstance(error, OverflowError):
-            return OverflowError(f"{self.name} of {', '.join(map(repr, args))}: {error}")
         kinds = " and ".join(type(arg).__name__ for arg in args)
         return TypeError(f"{self.name} of {kinds} (shapes {shapes}): {error}")
 
@@ -239,6 +241,10 @@ class Node:
     @classmethod
     def _wrap(cls, data: Any) -> Any:
         """A node around a result of an operation, without history so far."""
+        raise NotImplementedError
+
+    def _seed(self, gradient: Any) -> Any:
+        """The gradient to start from: as given, or one."""
         raise NotImplementedError
 
     def _fit(self, gradient: Any) -> Any:
@@ -418,7 +424,7 @@ def backpropagate(root: Node, seed: Any, create_graph: bool = False) -> dict[Nod
             f"differentiated in {names[modes.current().arithmetic]}: put both inside or both "
             f"outside `with tg.reproducible()`"
         )
-    gradients: dict[Node, Any] = {root: seed}
+    gradients: dict[Node, Any] = {root: root._wrap(seed) if create_graph else seed}
     for node in youngest_first(root):
         for argument, gradient in vector_jacobian_products(node, gradients[node], create_graph):
             known = gradients.get(argument)

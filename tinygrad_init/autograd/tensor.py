@@ -179,11 +179,11 @@ class Tensor(Node):
             ShapeError: if ``gradient`` has another shape.
         """
         for node, found in backpropagate(self, self._seed(gradient), create_graph).items():
+            fresh = found + 0 if create_graph else np.array(found)  # nobody else's memory
             if node.is_leaf:
-                fresh = found if create_graph else np.array(found)  # nobody else's memory
                 node.grad = fresh if node.grad is None else node.grad + fresh
             elif isinstance(node, Tensor) and node._keeps_grad:
-                node.grad = found if create_graph else np.array(found)
+                node.grad = fresh
 
     def _seed(self, gradient: ArrayLike | Node | None) -> Array:
         """The gradient to start from, in this Tensor's shape and dtype."""
@@ -199,7 +199,7 @@ class Tensor(Node):
                     f"reduce first (.sum(), .mean()) or pass gradient= of that shape"
                 )
             return np.ones(self.shape, self.dtype)
-        seed = np.asarray(data_of(gradient), self.dtype)
+        seed = np.array(data_of(gradient), self.dtype)
         if seed.shape != self.shape:
             raise ShapeError(f"gradient= has shape {seed.shape}, and the Tensor {self.shape}")
         return seed
@@ -254,7 +254,8 @@ class Tensor(Node):
         operation = F.rows.get(_NUMPY_NAMES.get(function.__name__, function.__name__))
         if operation is None or function.__module__ != "numpy":
             self._refuse_numpy(function.__name__, {})
-        return operation(*map(_as_operand, args), **kwargs)
+        arity = len(operation.rules)
+        return operation(*map(_as_operand, args[:arity]), *args[arity:], **kwargs)
 
     def _refuse_numpy(self, name: str, kwargs: dict[str, Any]) -> NoReturn:
         settings = f" with {sorted(kwargs)}" if kwargs else ""
@@ -286,9 +287,8 @@ class Tensor(Node):
         return F.not_equal(self, other)
 
     def __getitem__(self, index: Any) -> Tensor:
-        if isinstance(index, tuple):
-            return F.getitem(self, index=tuple(data_of(part) for part in index))
-        return F.getitem(self, index=data_of(index))
+        parts = index if isinstance(index, tuple) else (index,)
+        return F.getitem(self, index=tuple(map(_frozen, parts)))
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The sum over one, several or all axes."""
@@ -349,6 +349,12 @@ def _as_data(data: Any, dtype: DTypeLike | None) -> Array:
 def _as_operand(argument: Any) -> Any:
     """Lists become arrays; everything else stays as it is."""
     return np.asarray(argument) if isinstance(argument, (list, tuple)) else argument
+
+
+def _frozen(part: Any) -> Any:
+    """A part of an index that nobody can change before the backward pass reads it again."""
+    bare = data_of(part)
+    return bare.copy() if isinstance(bare, (np.ndarray, list)) else bare
 
 
 def _unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DataError, GraphError
-from .tape import Node, backpropagate
+from .tape import Node, backpropagate, data_of
 
 _NUMBERS = (int, float, np.floating, np.integer, numbers.Rational)
 
@@ -17,7 +17,7 @@ class Value(Node):
     """A number that remembers how it was computed.
 
     The number is kept as it is: a ``float``, an ``int`` or a ``fractions.Fraction``, so derivatives
-    can be computed in exact rational arithmetic.
+    can be computed in exact rational arithmetic. (NumPy's numbers become Python's.)
 
     Args:
         data: a real number.
@@ -46,21 +46,27 @@ class Value(Node):
 
     def __init__(self, data: Any, label: str = "") -> None:
         if not isinstance(data, _NUMBERS):
-            advice = " (for arrays and lists there is Tensor)" if np.ndim(data) else ""
+            is_many = isinstance(data, (list, tuple, np.ndarray))
+            advice = " (for arrays and lists there is Tensor)" if is_many else ""
             raise DataError(f"a Value holds one real number, got {type(data).__name__}{advice}")
-        super().__init__(data, True, label)
+        super().__init__(_as_python(data), True, label)
         self.grad: Any = 0
 
     @classmethod
     def _wrap(cls, data: Any) -> Any:
-        if isinstance(data, (bool, np.bool_)):  # a comparison has no derivative: it is an answer
+        data = _as_python(data)
+        if isinstance(data, bool):  # a comparison has no derivative: it is an answer
             return data
         node = cls(data)
         node.requires_grad = False
         return node
 
+    def _seed(self, gradient: Any) -> Any:
+        one = type(self._data)(1)  # a Fraction, so that 1/3 of it is no float
+        return one if gradient is None else one * data_of(gradient)
+
     def _fit(self, gradient: Any) -> Any:
-        return gradient
+        return _as_python(gradient)
 
     @property
     def data(self) -> Any:
@@ -79,7 +85,7 @@ class Value(Node):
         """
         if not self.requires_grad:
             raise GraphError("this Value was computed under no_grad: it has no history to follow")
-        for node, gradient in backpropagate(self, 1).items():
+        for node, gradient in backpropagate(self, self._seed(None)).items():
             node.grad = node.grad + gradient if node.is_leaf else gradient
 
     def __float__(self) -> float:
@@ -88,3 +94,8 @@ class Value(Node):
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
         return f"Value({self._data!r}, grad={self.grad!r}{name})"
+
+
+def _as_python(number: Any) -> Any:
+    """NumPy's numbers, and arrays of no axes, as the Python number that they hold."""
+    return number.item() if isinstance(number, (np.generic, np.ndarray)) else number

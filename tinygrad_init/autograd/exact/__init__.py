@@ -5,6 +5,7 @@ in the last bit, and a fast matrix product adds in whatever order suits the shap
 Two equal columns of ``X @ W`` can then come out unequal. Here they cannot:
 
 * :mod:`products`: a sum or a product of matrices is the exact real value, rounded once.
+* :mod:`selections`: maxima, with one kind of zero.
 * :mod:`elementary`: exp, log, tanh, ... from correctly rounded operations alone.
 
 These are plain functions on arrays; the table of operations puts them to work under

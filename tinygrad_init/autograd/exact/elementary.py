@@ -224,10 +224,12 @@ def power(a: ArrayLike, b: ArrayLike) -> Array:
             "power has a reproducible version for whole exponents up to 64 only: "
             "write x.sqrt() for x ** 0.5, or exp(b * log(x))"
         )
-    dtype = np.result_type(a, b)
+    # A Python number has no dtype of its own: float32 ** 2 stays float32.
+    dtype = np.result_type(*(x if np.isscalar(x) else np.asarray(x) for x in (a, b)))
     result = np.ones(np.broadcast_shapes(base.shape, exponent.shape), dtype)
     square, bits = base.astype(dtype), size.astype(np.int64)
-    for k in range(int(bits.max(initial=0)).bit_length()):
-        result = np.where(bits >> k & 1, result * square, result)
-        square = square * square
-    return np.where(exponent < 0, 1 / result, result)
+    with np.errstate(all="ignore"):  # of squares and quotients that nobody asked for
+        for k in range(int(bits.max(initial=0)).bit_length()):
+            result = np.where(bits >> k & 1, result * square, result)
+            square = square * square
+        return np.where(exponent < 0, 1 / result, result)

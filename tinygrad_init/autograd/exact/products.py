@@ -94,7 +94,7 @@ def scatter(g: ArrayLike, index: Any, shape: tuple[int, ...]) -> Array:
     places = np.arange(into.size).reshape(shape)[index].ravel()
     targets, which, counts = np.unique(places, return_inverse=True, return_counts=True)
     if len(targets) == len(places):
-        into[index] = g
+        into[index] = g + 0.0  # a sum that is zero is +0
         return into
     # One row per target, padded with zeros, which change no sum.
     order = np.argsort(which, kind="stable")
@@ -182,7 +182,7 @@ def _multiply_slices(left: list[Array], right: list[Array]) -> Array:
 def _round(digits: Array, bits: int, exponent: Array, dtype: np.dtype[Any]) -> Array:
     """``sum(digits[d] * 2.0 ** (exponent - d * bits))``, rounded once to ``dtype``."""
     shape = digits.shape[1:]
-    head = -(-64 // bits)  # a first digit below 2**63 may carry over that many places
+    head = -(-(SIGNIFICAND + 2) // bits) - 1  # all in all it stays below 2**54: room, and a sign
     width = -(-(SIGNIFICAND + 1) // bits) + 1
     length = head + len(digits)
     padded = np.zeros((length + width, math.prod(shape)), np.int64)
@@ -196,12 +196,12 @@ def _round(digits: Array, bits: int, exponent: Array, dtype: np.dtype[Any]) -> A
     # A window that starts at the first nonzero digit and holds two bits more than any result: all
     # that lies behind it can only break a tie, so one "sticky" bit stands for it.
     first = (padded[:length] != 0).argmax(axis=0)
-    everywhere = np.arange(len(first))
-    window = [padded[first + place, everywhere] for place in range(width)]
+    start = first * padded.shape[1] + np.arange(padded.shape[1])
+    window = [padded.take(start + place * padded.shape[1]) for place in range(width)]
     in_head = SIGNIFICAND // bits
     leading, trailing = _as_integer(window[:in_head], bits), _as_integer(window[in_head:], bits)
     last_nonzero = length - 1 - (padded[length - 1 :: -1] != 0).argmax(axis=0)
-    trailing |= last_nonzero >= first + width
+    trailing |= (leading > 0) & (last_nonzero >= first + width)
 
     # Both parts are exact as floats, so this addition is where the one rounding happens.
     high, low = np.ldexp(leading.astype(float), (width - in_head) * bits), trailing.astype(float)
@@ -269,4 +269,4 @@ def _nearest_float(whole: int, shift: int) -> float:
     try:
         return float(whole << shift) if shift >= 0 else whole / (1 << -shift)
     except OverflowError:
-        return math.copysign(math.inf, whole)
+        return math.inf if whole > 0 else -math.inf

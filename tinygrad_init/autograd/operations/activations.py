@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..exact import elementary
+from ..exact import elementary, selections
 from ..tape import F
 
 
@@ -23,9 +23,9 @@ def _sigmoid_of_number(a: Any) -> float:
 
 
 F.define(
-    "relu", lambda a: np.maximum(a, 0), lambda a: np.maximum(a, 0),
+    "relu", lambda a: np.maximum(a, 0), lambda a: selections.maximum(a, 0),
     lambda g, _y, a: F.where(F.greater(a, 0), g, 0),
-    scalar=lambda a: max(a, 0), formula=r"\max(x, 0)", at_kinks="0 at 0",
+    scalar=lambda a: a if a > 0 or a != a else type(a)(0), formula=r"\max(x, 0)", at_kinks="0 at 0",
 )
 F.define(
     "sigmoid", _sigmoid, elementary.sigmoid,

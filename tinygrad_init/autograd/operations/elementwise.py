@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..exact import elementary
+from ..exact import elementary, selections
 from ..tape import F
 
 # Arithmetic.
@@ -60,24 +60,24 @@ F.define(
     scalar=lambda a: (a > 0) - (a < 0), formula=r"\operatorname{sign} x",
 )
 F.define(
-    "maximum", np.maximum, np.maximum,
-    lambda g, _y, a, b: g * _share(a, b),
-    lambda g, _y, a, b: g * _share(b, a),
+    "maximum", np.maximum, selections.maximum,
+    lambda g, _y, a, b: g * _twice_the_share(a, b) / 2,
+    lambda g, _y, a, b: g * _twice_the_share(b, a) / 2,
     scalar=max, formula=r"\max(x, y)", at_kinks="equal arguments share the gradient equally",
     symbol="max",
 )
 F.define(
-    "minimum", np.minimum, np.minimum,
-    lambda g, _y, a, b: g * _share(b, a),
-    lambda g, _y, a, b: g * _share(a, b),
+    "minimum", np.minimum, selections.minimum,
+    lambda g, _y, a, b: g * _twice_the_share(b, a) / 2,
+    lambda g, _y, a, b: g * _twice_the_share(a, b) / 2,
     scalar=min, formula=r"\min(x, y)", at_kinks="equal arguments share the gradient equally",
     symbol="min",
 )
 
 
-def _share(winner: Any, other: Any) -> Any:
-    """1 where ``winner`` is larger, 1/2 at a tie, 0 elsewhere."""
-    return F.where(F.greater(winner, other), 1, F.where(F.equal(winner, other), 0.5, 0))
+def _twice_the_share(winner: Any, other: Any) -> Any:
+    """2 where ``winner`` is larger, 1 at a tie, 0 elsewhere: integers, so fractions stay exact."""
+    return F.where(F.greater(winner, other), 2, F.where(F.equal(winner, other), 1, 0))
 
 
 # Elementary functions.
@@ -132,6 +132,7 @@ F.define(
     None,
     lambda g, _y, condition, *_: F.where(condition, g, 0),
     lambda g, _y, condition, *_: F.where(condition, 0, g),
-    scalar=lambda condition, a, b: a if condition else b,
+    # In the common type of both, as in an array: a Fraction or 0 is a Fraction.
+    scalar=lambda condition, a, b: type(a + b)(a if condition else b),
     formula=r"x \text{ if } c \text{ else } y",
 )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..exact import products
+from ..exact import products, selections
 from ..tape import F
 
 
@@ -57,7 +57,7 @@ F.define(
     params=_SETTINGS, formula=r"\frac{1}{n} \sum_i x_i",
 )
 F.define(
-    "max", np.max, np.max, _share_of_max,
+    "max", np.max, selections.max, _share_of_max,
     params=_SETTINGS, formula=r"\max_i x_i", at_kinks="equal entries share the gradient equally",
 )
 F.define(
