@@ -1,0 +1,163 @@
+"""A graph as one HTML page that works offline: drawing, legend, and a table of the nodes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from . import text
+from .dot import CLASSES, STYLES, role
+from .parts import Edge, GraphNode, equations, names
+
+_LEGEND = {
+    "leaf": "leaf: a gradient is computed for it",
+    "data": "leaf without a gradient",
+    "operation": "operation",
+    "constant": "constant",
+    "output": "the result",
+}
+_OUTLINE = {"filled": "solid", "filled,dashed": "dashed", "filled,dotted": "dotted"}
+
+_STYLE = """
+:root { color-scheme: light dark;
+  --ink: #1b1b1b; --paper: #ffffff; --line: #d0d0d0; --soft: #5c5c5c; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8e8e8; --paper: #16181c; --line: #3c4048; --soft: #a8adb5; }
+}
+body { margin: 2rem auto; padding: 0 1.5rem; max-width: 90rem; color: var(--ink);
+  background: var(--paper); font: 16px/1.5 Helvetica, Arial, sans-serif; }
+h1 { font-size: 1.5rem; overflow-wrap: anywhere; }
+.drawing, .table { overflow-x: auto; margin: 1.5rem 0; }
+.drawing svg { display: block; height: auto; margin: auto; max-width: 100%; }
+.legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; }
+.legend li { display: flex; align-items: center; gap: .5em; }
+.legend span { box-sizing: border-box; width: 1.8em; height: 1.1em; }
+table { border-collapse: collapse; font-size: .9rem; }
+th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); text-align: left;
+  vertical-align: top; white-space: nowrap; }
+th { color: var(--soft); font-weight: normal; }
+td.number { font-variant-numeric: tabular-nums; }
+code { font-size: .95em; }
+"""
+
+
+def to_html(nodes: Sequence[GraphNode], edges: Sequence[Edge], svg: str) -> str:
+    """The page around a drawing."""
+    output = nodes[-1]
+    title = f"How {names(nodes)[output.id]} was computed"
+    style = _STYLE + _size(svg) + _swatches(nodes)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    # The policy lets the page do nothing but show itself: no script, no request, one style sheet.
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>{escape(title)}</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+{_legend(nodes)}
+<div class="drawing" tabindex="0" role="img" aria-label="The graph; the table below says the same">
+{svg}</div>
+<div class="table" tabindex="0">
+{_table(nodes, edges)}
+</div>
+</body>
+</html>
+"""
+
+
+def _size(svg: str) -> str:
+    """A wide drawing shrinks to fit the window, but not until its text is too small to read."""
+    found = re.search(r'<svg width="([\d.]+)pt"', svg)
+    width = float(found[1]) if found else 0.0
+    return f".drawing svg {{ width: {width:g}pt; min-width: {0.6 * width:g}pt; }}\n"
+
+
+def _roles(nodes: Sequence[GraphNode]) -> list[str]:
+    """The kinds of node that are there, in the order of the legend."""
+    present = {role(node, node is nodes[-1]) for node in nodes}
+    return [one for one in _LEGEND if one in present]
+
+
+def _classes(nodes: Sequence[GraphNode]) -> list[int]:
+    return sorted({node.colour for node in nodes if node.colour is not None})
+
+
+def _swatches(nodes: Sequence[GraphNode]) -> str:
+    """The legend's boxes, drawn as in the drawing: the same outline, the same fill."""
+    rules = []
+    is_coloured = bool(_classes(nodes))
+    for one in _roles(nodes):
+        fill, border, outline = STYLES[one]
+        fill = "#FFFFFF" if is_coloured else fill
+        radius = ".35em" if outline["shape"] == "Mrecord" else "0"
+        width = outline.get("penwidth", "1")
+        line = _OUTLINE[outline["style"]]
+        rules.append(
+            f".{one} {{ background: {fill}; border: {width}px {line} {border}; "
+            f"border-radius: {radius}; }}\n"
+        )
+    rules += [
+        f".class-{number} {{ background: {CLASSES[number % len(CLASSES)]}; }}\n"
+        for number in _classes(nodes)
+    ]
+    return "".join(rules)
+
+
+def _legend(nodes: Sequence[GraphNode]) -> str:
+    items = [(one, _LEGEND[one]) for one in _roles(nodes)]
+    items += [(f"class-{number}", f"class {number}") for number in _classes(nodes)]
+    rows = "\n".join(f'<li><span class="{css}"></span>{what}</li>' for css, what in items)
+    return f'<ul class="legend">\n{rows}\n</ul>'
+
+
+def _table(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> str:
+    """The same facts as in the drawing, for reading, copying and screen readers."""
+    computed = equations(nodes, edges)
+    heads = ["node", "name", "computed as", "formula (LaTeX)", "shape", "value", "gradient"]
+    rows = [_row(f"<th>{head}</th>" for head in heads)]
+    for node in nodes:
+        rows.append(_row([
+            f"<td>{node.id}</td>",
+            f"<td><bdi>{escape(text.label(node.label))}</bdi></td>",
+            f"<td>{escape(computed.get(node.id, node.kind))}</td>",
+            f"<td>{f'<code>{escape(node.formula)}</code>' if node.formula else ''}</td>",
+            f"<td>{text.shape(node.shape)}</td>",
+            f'<td class="number">{_numbers(node.value)}</td>',
+            f'<td class="number">{_numbers(node.gradient)}</td>',
+        ]))
+    return "<table>\n" + "\n".join(rows) + "\n</table>"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _numbers(value: object) -> str:
+    """Numbers, entries of a small array, or the range and the norm of a large one."""
+    if value is None:
+        return ""
+    shown = "<br>".join(escape(line) for line in text.lines(value))
+    if isinstance(value, np.ndarray) and value.size > text.MAX_ENTRIES and value.dtype.kind == "f":
+        shown += f"<br>norm {text.number(_norm(value))}"
+    return shown
+
+
+def _norm(array: np.ndarray[Any, Any]) -> Any:
+    with np.errstate(all="ignore"):  # may overflow to inf, and says so itself
+        return np.linalg.norm(array.astype(np.float64).ravel())

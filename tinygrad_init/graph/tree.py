@@ -1,0 +1,51 @@
+"""A graph as indented text: each node above what it was computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import text
+from .parts import Edge, GraphNode, equations, names
+
+MAX_INDENT = 40  #: deeper levels are counted, not indented: a chain of 100,000 nodes stays readable
+
+
+def to_text(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> str:
+    """The tree below the last node; a node that was shown before is only named."""
+    by_id = {node.id: node for node in nodes}
+    called, computed = names(nodes), equations(nodes, edges)
+    sources: dict[str, list[str]] = {node.id: [] for node in nodes}
+    for edge in edges:
+        sources[edge.target].append(edge.source)
+
+    rows: list[str] = []
+    shown: set[str] = set()
+    waiting = [(nodes[-1].id, 0)]
+    while waiting:
+        this, depth = waiting.pop()
+        if this in shown:
+            line = f"(see {this})" if called[this] == this else f"{called[this]} (see {this})"
+        else:
+            shown.add(this)
+            line = _line(by_id[this], called[this], computed.get(this, ""))
+            waiting += [(source, depth + 1) for source in reversed(sources[this])]
+        rows.append(_indent(depth) + line)
+    return "\n".join(rows)
+
+
+def _line(node: GraphNode, name: str, equation: str) -> str:
+    if node.kind == "constant":
+        head = f"{node.id} constant"
+    else:
+        head = name if name == node.id else f"{node.id} {name}"
+    if equation:
+        head += f" = {equation}"
+    facts = [f"{text.shape(node.shape)}"] if node.shape else []
+    facts.append(f"data {text.inline(node.value)}")
+    if node.gradient is not None:
+        facts.append(f"grad {text.inline(node.gradient)}")
+    return f"{head}: {', '.join(facts)}"
+
+
+def _indent(depth: int) -> str:
+    return "  " * depth if depth <= MAX_INDENT else "  " * MAX_INDENT + f"({depth} deep) "
