@@ -37,7 +37,7 @@ figure { margin: 1rem 0; }
 figure img, .paper { background: #ffffff; border-radius: 6px; }
 figure img { width: 100%; height: auto; display: block; }
 .paper { padding: .8rem; overflow-x: auto; }
-.paper svg { display: block; margin: auto; height: auto; max-width: none; }
+.paper svg { display: block; margin: auto; height: auto; max-width: 100%; min-width: 36rem; }
 figcaption, .note { color: var(--soft); font-size: .92rem; }
 table { border-collapse: collapse; font-size: .92rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right;
@@ -122,7 +122,7 @@ each hidden neuron. Equal colours and letters mean equal bits.</p>
 <p>A 2-2-1 network with constant weights, its mean squared error on two examples, and the chain
 rule: every box shows a value and the gradient of the loss with respect to it. The two columns of
 the gradient of W1 are equal, and so are the two rows of that of W2.</p>
-<figure><div class="paper">{tiny.to_svg()}</div></figure>
+<figure><div class="paper">{tiny.to_svg(direction="TB")}</div></figure>
 
 <h2>To repeat it</h2>
 <p><code>{escape(command)}</code></p>
