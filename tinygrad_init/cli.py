@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -63,7 +64,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
         )
     print(found)
     path = study.write_report(options.out, tied, found, study.tiny_step(), command)
-    print(f"\n{study.answer(tied, found)}\n\nThe report: {path}")
+    print(f"\n{textwrap.fill(study.answer(tied, found), 80)}\n\nThe report: {path}")
 
 
 class _OneLineParser(argparse.ArgumentParser):

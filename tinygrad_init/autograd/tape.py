@@ -143,7 +143,7 @@ class Operation:
         return args[:arity], {**self.params, **given, **params}
 
     def _explain(self, error: Exception, args: Sequence[Any]) -> Exception:
-        """A message of the kernel, with the name of the operation and its operands put in front."""
+        """A message of the kernel, with the name of the operation and its operands in front."""
         if isinstance(error, (ValueError, OverflowError)) and not any(map(np.ndim, args)):
             numbers = f"{self.name} of {' and '.join(map(repr, args))}: {error}"
             return OverflowError(numbers) if isinstance(error, OverflowError) else DataError(numbers)

@@ -35,6 +35,9 @@ class TiedGradients:
     def verdicts(self) -> tuple[str, str]:
         """In words, for the exact and for the ordinary arithmetic."""
         width = len(self.exact.neurons)
+        if width == 1:
+            return ("order-independent arithmetic: one neuron, nothing to compare.",
+                    "ordinary arithmetic: one neuron, nothing to compare.")  # fmt: skip
         exact = (
             f"order-independent arithmetic: all {width} gradients are identical, bit for bit."
             if self.exact.identical
@@ -44,7 +47,7 @@ class TiedGradients:
         found, gap = self.ordinary.classes, self.ordinary.largest_difference
         ordinary = (
             f"ordinary arithmetic: all {width} are identical here, too; at other widths or on "
-            f"other machines they are not."
+            f"other machines they may not be."
             if self.ordinary.identical
             else f"ordinary arithmetic: {len(found)} different gradients among {width} neurons "
             f"that started equal. They differ by at most {gap:.1e}: the rounding of a sum whose "

@@ -16,7 +16,7 @@ from ..graph.render import write_whole
 from ..symmetry.gradients import NeuronGradients, class_name, telling_entries
 from .plots import accuracy_curves, distance_curves, loss_curves
 from .question import TiedGradients
-from .runs import Study, width_text
+from .runs import Record, Study, width_text
 
 # Tints of Okabe and Ito's colours, dark text readable on each; the letter says the same.
 CLASS_TINTS = ("#BFE3F7", "#FBD9A5", "#A8E0CC", "#F2C9DD", "#F5EFA0", "#F3BD9B", "#D5D5D5")
@@ -138,34 +138,52 @@ not.</p>
 def answer(tied: TiedGradients, study: Study) -> str:
     """The answer in a paragraph, from what this run found."""
     width = len(tied.exact.neurons)
-    last = study.settings["epochs"]
+    if width == 1:
+        return (
+            "A hidden layer of one neuron has no copies, so constant weights tie nothing there: "
+            "take a width of two or more to see what they do."
+        )
     same = "the identical gradient, bit for bit" if tied.exact.identical else "different gradients"
     sentences = [
         f"Weights that start constant send every one of the {width} hidden neurons {same}, so the "
         f"neurons stay equal and the layer stays one neuron wide."
     ]
-    if (stuck := study.records.get("constant, exact")) is not None:
+    records, epochs = study.records, study.settings["epochs"]
+    if (stuck := records.get("constant, exact")) is not None:
+        kinds = stuck.widths[-1][0]
         sentences.append(
-            f"In arithmetic that does not depend on order, {last} epochs changed nothing about "
-            f"that: {stuck.widths[-1][0]} distinct neuron, {stuck.accuracies[-1]:.0%} held-out "
-            f"accuracy."
+            f"In arithmetic that does not depend on order, {epochs} epochs of training left {kinds} "
+            f"distinct neuron{'s'[: kinds > 1]}, and the network {_outcome(study, stuck)}."
         )
-    for name, words in [
-        ("constant", "In ordinary arithmetic, where rounding tells copies apart,"),
-        ("constant + 1e-8", "It takes asymmetry, not randomness: with 1e-8 added,"),
-        ("glorot", "Random weights start where that wait is already over, at the right scale:"),
-    ]:
-        if (record := study.records.get(name)) is not None:
-            reached = record.epochs_to(study.settings["target"])
-            waited = (
-                f"did not reach {study.settings['target']:.0%} within {last} epochs "
-                f"({record.accuracies[-1]:.0%})"
-                if reached is None
-                else f"reached {study.settings['target']:.0%} after {reached} "
-                f"epoch{'s' if reached != 1 else ''}"
-            )
-            sentences.append(f"{words} the network {waited}.")
+    if (rounded := records.get("constant")) is not None:
+        kinds = rounded.widths[-1][0]
+        told = (
+            f"rounding told copies apart, into {kinds} kinds"
+            if kinds > 1
+            else "the copies stayed together here as well"
+        )
+        sentences.append(f"In ordinary arithmetic {told}; it {_outcome(study, rounded)}.")
+    if (traced := records.get("constant + 1e-8")) is not None:
+        sentences.append(
+            f"What breaks the tie is not randomness but asymmetry: with a trace of 1e-8 added, the "
+            f"neurons were {traced.distances[-1]:.1g} apart in the end, and the network "
+            f"{_outcome(study, traced)}."
+        )
+    if (random := records.get("glorot")) is not None:
+        sentences.append(
+            f"Random weights start where that wait is already over, at the right scale: "
+            f"the network {_outcome(study, random)}."
+        )
     return " ".join(sentences)
+
+
+def _outcome(study: Study, record: Record) -> str:
+    reached, target = record.epochs_to(study.settings["target"]), study.settings["target"]
+    if reached is None:
+        return f"did not reach {target:.0%} held-out accuracy (last: {record.accuracies[-1]:.0%})"
+    if reached == 0:
+        return f"was at {target:.0%} held-out accuracy before the first epoch"
+    return f"reached {target:.0%} held-out accuracy after {reached} epoch{'s'[: reached > 1]}"
 
 
 def _figure(svg: str, alt: str, caption: str) -> str:

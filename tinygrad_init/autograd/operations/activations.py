@@ -25,7 +25,7 @@ def _sigmoid_of_number(a: Any) -> float:
 F.define(
     "relu", lambda a: np.maximum(a, 0), lambda a: selections.maximum(a, 0),
     lambda g, _y, a: F.where(F.greater(a, 0), g, 0),
-    scalar=lambda a: a if a > 0 or a != a else type(a)(0), formula=r"\max(x, 0)", at_kinks="0 at 0",
+    scalar=lambda a: type(a)(0) if a <= 0 else a, formula=r"\max(x, 0)", at_kinks="0 at 0",
 )
 F.define(
     "sigmoid", _sigmoid, elementary.sigmoid,
