@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shlex
 import sys
@@ -25,6 +26,9 @@ at every hidden neuron, and writes a report.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is its exit code: 0, 1, 2 (a wrong value) or 130 (Ctrl-C)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no error
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         options = _parser().parse_args(given)
         if options.epochs is None:
@@ -71,7 +75,8 @@ class _OneLineParser(argparse.ArgumentParser):
     """Says what was wrong in one line, without repeating the usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (--help explains the options)\n")
+        one_line = " ".join(message.split())
+        self.exit(2, f"{self.prog}: error: {one_line} (--help explains the options)\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -124,8 +129,16 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
 
 def _page(text: str) -> Path:
     path = Path(text)
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass  # as it should be, or in a folder that does not exist
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error.strerror}") from error
     if path.is_dir():
         reason = "is a folder"
+    elif path.exists() and not path.is_file():
+        reason = "is no ordinary file"
     elif not path.parent.is_dir():
         reason = "lies in a folder that does not exist"
     elif not os.access(path.parent, os.W_OK):

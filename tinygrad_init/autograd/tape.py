@@ -145,8 +145,8 @@ class Operation:
     def _explain(self, error: Exception, args: Sequence[Any]) -> Exception:
         """A message of the kernel, with the name of the operation and its operands in front."""
         if isinstance(error, (ValueError, OverflowError)) and not any(map(np.ndim, args)):
-            numbers = f"{self.name} of {' and '.join(map(repr, args))}: {error}"
-            return OverflowError(numbers) if isinstance(error, OverflowError) else DataError(numbers)
+            kind = OverflowError if isinstance(error, OverflowError) else DataError
+            return kind(f"{self.name} of {' and '.join(map(repr, args))}: {error}")
         shapes = " and ".join(str(np.shape(arg)) for arg in args)
         if isinstance(error, (ValueError, IndexError)):
             plural, verb = ("s", "do") if len(args) > 1 else ("", "does")

@@ -96,15 +96,24 @@ class Tensor(Node):
 
     @data.setter
     def data(self, array: ArrayLike) -> None:
+        new = self.accept(array)
+        if new is not self._data:
+            self._data[...] = new
+        self._changes[0] = tick()
+
+    def accept(self, array: ArrayLike) -> Array:
+        """``array``, if it may be assigned to ``data``: the same shape, and numbers that fit.
+
+        Raises:
+            ShapeError: otherwise, with both shapes and dtypes.
+        """
         new = np.asarray(array)
         if new.shape != self.shape or not np.can_cast(new.dtype, self.dtype, "same_kind"):
             raise ShapeError(
                 f"data of shape {self.shape} and dtype {self.dtype} cannot hold shape "
                 f"{new.shape} and dtype {new.dtype}: make a new Tensor instead"
             )
-        if new is not self._data:
-            self._data[...] = new
-        self._changes[0] = tick()
+        return new
 
     @property
     def shape(self) -> tuple[int, ...]:

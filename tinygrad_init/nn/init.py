@@ -53,14 +53,23 @@ class Initialiser:
 
 def generator(rng: Seed) -> Generator:
     """The random numbers that a seed, a sequence or a generator stands for."""
-    return rng if isinstance(rng, Generator) else np.random.default_rng(rng)
+    return rng if isinstance(rng, Generator) else np.random.default_rng(_sequence(rng))
+
+
+def _sequence(seed: SeedSequence | int | None) -> SeedSequence:
+    try:
+        return seed if isinstance(seed, SeedSequence) else SeedSequence(seed)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"a seed is a whole number from 0, a SeedSequence or a Generator, got {seed!r}"
+        ) from error
 
 
 def spawn(rng: Seed, count: int) -> list[Generator | SeedSequence]:
     """``count`` independent streams; the same seed always gives the same ones."""
     if isinstance(rng, Generator):
         return list(rng.spawn(count))
-    root = rng if isinstance(rng, SeedSequence) else SeedSequence(rng)
+    root = _sequence(rng)
     # SeedSequence.spawn would count on at every call; a child by its key is always the same.
     return [SeedSequence(root.entropy, spawn_key=(*root.spawn_key, k)) for k in range(count)]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..autograd import DataError, ShapeError, Tensor
@@ -61,7 +60,7 @@ class Module:
 
         Raises:
             DataError: if names are missing or unknown. Nothing is changed then.
-            ShapeError: if a shape does not fit. Nothing is changed then.
+            ShapeError: if a shape or dtype does not fit. Nothing is changed then.
         """
         own = dict(self.named_parameters())
         missing, unknown = own.keys() - state.keys(), state.keys() - own.keys()
@@ -70,13 +69,14 @@ class Module:
                 f"the state does not fit {type(self).__name__}: "
                 f"missing {sorted(missing)}, unknown {sorted(unknown)}"
             )
+        accepted = {}
         for name, parameter in own.items():
-            if np.shape(state[name]) != parameter.shape:
-                raise ShapeError(
-                    f"{name} has shape {parameter.shape}, the state has {np.shape(state[name])}"
-                )
+            try:
+                accepted[name] = parameter.accept(state[name])
+            except ShapeError as error:
+                raise ShapeError(f"{name}: {error}") from error
         for name, parameter in own.items():
-            parameter.data = state[name]
+            parameter.data = accepted[name]
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""

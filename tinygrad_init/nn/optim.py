@@ -40,12 +40,19 @@ class SGD:
         momentum: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
+        if isinstance(parameters, Tensor):
+            raise DataError("parameters come in a list: write [w] where there is only one")
         self.parameters = list(parameters)
         if not self.parameters:
             raise DataError("there is nothing to optimise: no parameters were given")
         for parameter in self.parameters:
             if not isinstance(parameter, Tensor) or not parameter.requires_grad:
                 raise DataError(f"cannot optimise {parameter!r}: it requires no gradient")
+            if not parameter.is_leaf:
+                raise DataError(
+                    f"cannot optimise {parameter.describe()}: it is the result of an operation, "
+                    f"which the next forward pass makes anew; optimise the leaves it comes from"
+                )
         if not (lr >= 0 and 0 <= momentum < 1 and weight_decay >= 0):
             raise DataError(
                 f"SGD wants lr >= 0, 0 <= momentum < 1 and weight_decay >= 0, "

@@ -71,16 +71,24 @@ def load(name: str = "digits", seed: int = 0, held_out: float = 0.2) -> Dataset:
     """
     if name not in NAMES:
         raise DataError(f"unknown data set {name!r}: choose from {', '.join(NAMES)}")
-    if not 0 < held_out < 1:
-        raise DataError(f"held_out is a share between 0 and 1, got {held_out}")
     X, y = _from_scikit_learn(name)
+    testing = int(held_out * len(X)) if 0 < held_out < 1 else 0  # nan fails, too
+    if testing == 0:
+        raise DataError(
+            f"held_out is a share between 0 and 1 that leaves examples on both sides, "
+            f"got {held_out} of {len(X)} examples"
+        )
     order = init.generator(seed).permutation(len(X))
-    cut = len(X) - int(held_out * len(X))
-    training, testing = order[:cut], order[cut:]
-    mean, std = _moments(X[training])
+    for_training, for_testing = order[:-testing], order[-testing:]
+    mean, std = _moments(X[for_training])
     scaled = (X - mean) / np.where(std > 0, std, 1)
     return Dataset(
-        name, scaled[training], y[training], scaled[testing], y[testing], int(y.max()) + 1
+        name=name,
+        X_train=scaled[for_training],
+        y_train=y[for_training],
+        X_test=scaled[for_testing],
+        y_test=y[for_testing],
+        classes=int(y.max()) + 1,
     )
 
 

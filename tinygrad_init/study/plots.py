@@ -18,6 +18,7 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "tinygrad_init",  # same study, same bytes
     "font.family": "sans-serif",
     "font.size": 11,
+    "text.parse_math": False,  # a $ in a name is a $
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -29,35 +30,35 @@ EXACTLY_ZERO = 1e-19  #: where a logarithmic axis shows a distance of exactly ze
 def loss_curves(study: Study) -> str:
     """Training loss over epochs, one line for each arm."""
     figure, axes = _figure("training loss", study)
-    for k, (name, record) in enumerate(study.records.items()):
-        axes.plot(record.losses, label=name, **_line(k))
+    for k, record in enumerate(study.records.values()):
+        axes.plot(record.losses, **_line(k))
     axes.set_yscale("log")
-    return _svg(figure, axes)
+    return _svg(figure, axes, study)
 
 
 def accuracy_curves(study: Study) -> str:
     """Held-out accuracy over epochs, and the target."""
     figure, axes = _figure("held-out accuracy", study)
-    for k, (name, record) in enumerate(study.records.items()):
-        axes.plot(record.accuracies, label=name, **_line(k))
+    for k, record in enumerate(study.records.values()):
+        axes.plot(record.accuracies, **_line(k))
     axes.axhline(study.settings["target"], color="black", linewidth=0.8, alpha=0.5)
     axes.set_ylim(0, 1.02)
-    return _svg(figure, axes)
+    return _svg(figure, axes, study)
 
 
 def distance_curves(study: Study) -> str:
     """The largest difference between two hidden neurons, on a logarithmic scale."""
     figure, axes = _figure("largest difference between two neurons", study)
     axes.set_yscale("log")
-    for k, (name, record) in enumerate(study.records.items()):
-        axes.plot(np.maximum(record.distances, EXACTLY_ZERO), label=name, **_line(k))
+    for k, record in enumerate(study.records.values()):
+        axes.plot(np.maximum(record.distances, EXACTLY_ZERO), **_line(k))
     axes.axhspan(EXACTLY_ZERO / 10, EXACTLY_ZERO * 3, color="black", alpha=0.06, linewidth=0)
     axes.set_ylim(EXACTLY_ZERO / 10, 10)
     ticks = [EXACTLY_ZERO, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1]
     labels = ["exactly 0", *(f"1e{int(np.log10(tick))}" for tick in ticks[1:-1]), "1"]
     axes.set_yticks(ticks, labels)
     axes.minorticks_off()
-    return _svg(figure, axes)
+    return _svg(figure, axes, study)
 
 
 def _line(k: int) -> dict[str, Any]:
@@ -81,11 +82,22 @@ def _figure(what: str, study: Study) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _svg(figure: Any, axes: Any) -> str:
+def _svg(figure: Any, axes: Any, study: Study) -> str:
     import matplotlib as mpl
 
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     target = io.StringIO()
     with mpl.rc_context(_STYLE):
+        names = list(study.records)
+        numbers = [str(k) for k in range(len(names))]
+        legend = axes.legend(
+            axes.get_lines()[: len(names)],
+            numbers,
+            loc="center left",
+            bbox_to_anchor=(1.01, 0.5),
+            frameon=False,
+        )
+        # Set afterwards, since Matplotlib takes a label that starts with "_" for a private one.
+        for shown, name in zip(legend.get_texts(), names, strict=True):
+            shown.set_text(name)
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
     return target.getvalue()

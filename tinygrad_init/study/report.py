@@ -63,7 +63,7 @@ def write_report(
         command: how to repeat it.
     """
     path = Path(path)
-    write_whole(path, to_html(tied, study, tiny, command).encode("utf-8"))
+    write_whole(path, to_html(tied, study, tiny, command).encode("utf-8", "replace"))
     return path
 
 
@@ -143,17 +143,18 @@ def answer(tied: TiedGradients, study: Study) -> str:
             "A hidden layer of one neuron has no copies, so constant weights tie nothing there: "
             "take a width of two or more to see what they do."
         )
-    same = "the identical gradient, bit for bit" if tied.exact.identical else "different gradients"
     sentences = [
-        f"Weights that start constant send every one of the {width} hidden neurons {same}, so the "
-        f"neurons stay equal and the layer stays one neuron wide."
+        f"Weights that start constant send every one of the {width} hidden neurons the identical "
+        f"gradient, bit for bit, so the neurons stay equal and the layer stays one neuron wide."
+        if tied.exact.identical
+        else f"The {width} hidden neurons received {len(tied.exact.classes)} different gradients."
     ]
     records, epochs = study.records, study.settings["epochs"]
     if (stuck := records.get("constant, exact")) is not None:
         kinds = stuck.widths[-1][0]
         sentences.append(
-            f"In arithmetic that does not depend on order, {epochs} epochs of training left {kinds} "
-            f"distinct neuron{'s'[: kinds > 1]}, and the network {_outcome(study, stuck)}."
+            f"In arithmetic that does not depend on order, {epochs} epochs of training left "
+            f"{kinds} distinct neuron{'s'[: kinds > 1]}, and the network {_outcome(study, stuck)}."
         )
     if (rounded := records.get("constant")) is not None:
         kinds = rounded.widths[-1][0]

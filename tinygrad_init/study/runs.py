@@ -131,6 +131,8 @@ def run(
     >>> study.records["stuck"].widths[-1], study.records["free"].widths[-1]
     ([1], [6])
     """
+    if not arms:
+        raise DataError("there is nothing to train: give at least one arm")
     if epochs < 1:
         raise DataError(f"training takes one epoch or more, got epochs={epochs}")
     dataset = load(data, seed) if isinstance(data, str) else data

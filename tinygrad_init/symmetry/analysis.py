@@ -14,7 +14,7 @@ al. (2014) use it to make linear programs smaller, as :meth:`Symmetry.quotient` 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,8 +38,8 @@ class Symmetry:
 
     classes: list[tuple[tuple[int, ...], ...]]
     rounds: int
-    _layers: Layers
-    _model: MLP | None
+    _layers: Layers = field(repr=False, compare=False)
+    _model: MLP | None = field(repr=False, compare=False)
 
     @property
     def effective_widths(self) -> list[int]:
