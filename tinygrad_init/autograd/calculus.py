@@ -45,7 +45,7 @@ def grad(
                 f"cannot differentiate with respect to {node!r}: "
                 f"use a Value, or a Tensor with requires_grad=True"
             )
-    found = backpropagate(y, y._seed(gradient), create_graph)
+    found = backpropagate(y, y._seed(gradient, create_graph), create_graph)
     results = [_as_node(node, found.get(node)) for node in wanted]
     return results if isinstance(x, (list, tuple)) else results[0]
 

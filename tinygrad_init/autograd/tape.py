@@ -27,7 +27,7 @@ Rule = Callable[..., Any]  #: (g, y, *arguments, **params) -> the gradient of on
 NO_PARAMS: Mapping[str, Any] = {}
 
 _ARRAYS = (np.ndarray, np.generic)
-_NUMERIC_ERRORS = (ValueError, TypeError, IndexError, OverflowError)
+_NUMERIC_ERRORS = (ValueError, TypeError, IndexError, ArithmeticError)
 _clock = count(1)  #: numbers nodes and changes of data in the order in which they happen
 tick: Callable[[], int] = _clock.__next__
 
@@ -144,9 +144,9 @@ class Operation:
 
     def _explain(self, error: Exception, args: Sequence[Any]) -> Exception:
         """A message of the kernel, with the name of the operation and its operands in front."""
-        if isinstance(error, (ValueError, OverflowError)) and not any(map(np.ndim, args)):
-            kind = OverflowError if isinstance(error, OverflowError) else DataError
-            return kind(f"{self.name} of {' and '.join(map(repr, args))}: {error}")
+        if self.scalar is not None and not any(isinstance(arg, _ARRAYS) for arg in args):
+            message = f"{self.name} of {' and '.join(map(repr, args))}: {error}"
+            return DataError(message) if isinstance(error, ValueError) else type(error)(message)
         shapes = " and ".join(str(np.shape(arg)) for arg in args)
         if isinstance(error, (ValueError, IndexError)):
             plural, verb = ("s", "do") if len(args) > 1 else ("", "does")
@@ -243,7 +243,7 @@ class Node:
         """A node around a result of an operation, without history so far."""
         raise NotImplementedError
 
-    def _seed(self, gradient: Any) -> Any:
+    def _seed(self, gradient: Any, create_graph: bool = False) -> Any:
         """The gradient to start from: as given, or one."""
         raise NotImplementedError
 
@@ -257,6 +257,15 @@ class Node:
     def _changed_since(self, age: int) -> bool:
         """Whether the data were overwritten after the tick ``age``."""
         return False
+
+    def __reduce__(self) -> Any:
+        """How to pickle and copy: the data, but no history, which belongs to this process."""
+        if self.operation is not None:
+            raise GraphError(
+                f"{self.describe()} cannot be copied or pickled with its history: "
+                f"take .detach(), or the bare number or array in .data"
+            )
+        return _restore, (type(self), self._data, self.requires_grad, self.label, self.grad)
 
     @property
     def is_leaf(self) -> bool:
@@ -354,6 +363,13 @@ class Node:
         return F.cos(self)
 
 
+def _restore(kind: type[Node], data: Any, requires_grad: bool, label: str, grad: Any) -> Node:
+    """A leaf as it was, made now: ages belong to the process that counts them."""
+    node: Node = kind._wrap(data)
+    node.requires_grad, node.label, node.grad = requires_grad, label, grad
+    return node
+
+
 def data_of(argument: Any) -> Any:
     """The bare number or array of an argument."""
     return argument._data if isinstance(argument, Node) else argument
@@ -424,7 +440,9 @@ def backpropagate(root: Node, seed: Any, create_graph: bool = False) -> dict[Nod
             f"differentiated in {names[modes.current().arithmetic]}: put both inside or both "
             f"outside `with tg.reproducible()`"
         )
-    gradients: dict[Node, Any] = {root: root._wrap(seed) if create_graph else seed}
+    if create_graph and not isinstance(seed, Node):
+        seed = root._wrap(seed)
+    gradients: dict[Node, Any] = {root: seed}
     for node in youngest_first(root):
         for argument, gradient in vector_jacobian_products(node, gradients[node], create_graph):
             known = gradients.get(argument)

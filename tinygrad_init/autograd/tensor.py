@@ -187,14 +187,14 @@ class Tensor(Node):
                 that a rule reads was changed after it was recorded.
             ShapeError: if ``gradient`` has another shape.
         """
-        for node, found in backpropagate(self, self._seed(gradient), create_graph).items():
-            fresh = found + 0 if create_graph else np.array(found)  # nobody else's memory
-            if node.is_leaf:
-                node.grad = fresh if node.grad is None else node.grad + fresh
-            elif isinstance(node, Tensor) and node._keeps_grad:
-                node.grad = fresh
+        seed = self._seed(gradient, create_graph)
+        for node, found in backpropagate(self, seed, create_graph).items():
+            if node.is_leaf or (isinstance(node, Tensor) and node._keeps_grad):
+                fresh = found + 0 if create_graph else np.array(found)  # nobody else's memory
+                is_first = node.grad is None or not node.is_leaf
+                node.grad = fresh if is_first else node.grad + fresh
 
-    def _seed(self, gradient: ArrayLike | Node | None) -> Array:
+    def _seed(self, gradient: ArrayLike | Node | None, create_graph: bool = False) -> Any:
         """The gradient to start from, in this Tensor's shape and dtype."""
         if not self.requires_grad:
             raise GraphError(
@@ -208,10 +208,16 @@ class Tensor(Node):
                     f"reduce first (.sum(), .mean()) or pass gradient= of that shape"
                 )
             return np.ones(self.shape, self.dtype)
+        has_history = isinstance(gradient, Node) and gradient.requires_grad
+        if has_history and not create_graph:
+            raise GraphError(
+                "gradient= requires a gradient itself: pass create_graph=True to follow it, or "
+                "its .data to stop there"
+            )
         seed = np.array(data_of(gradient), self.dtype)
         if seed.shape != self.shape:
             raise ShapeError(f"gradient= has shape {seed.shape}, and the Tensor {self.shape}")
-        return seed
+        return gradient if has_history else seed
 
     def retain_grad(self) -> None:
         """Let ``backward`` leave a gradient here too, although this is not a leaf."""
@@ -334,6 +340,7 @@ class Tensor(Node):
         return F.astype(self, dtype=dtype)
 
 
+WIDEST = 8  #: bytes in a number: wider floats differ from machine to machine
 _NUMPY_NAMES = {"amax": "max", "permute_dims": "transpose"}  #: where NumPy's own name differs
 
 
@@ -344,9 +351,9 @@ def _as_data(data: Any, dtype: DTypeLike | None) -> Array:
         array = np.array(raw, dtype=dtype)
     except (ValueError, TypeError) as error:
         raise DataError(f"cannot make an array of this data: {error}") from error
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > WIDEST:
         raise DataError(
-            f"a Tensor holds real numbers, got dtype {array.dtype}"
+            f"a Tensor holds real numbers of up to 64 bits, got dtype {array.dtype}"
             + (": take real and imaginary part apart" if array.dtype.kind == "c" else "")
         )
     is_from_python = not isinstance(raw, (np.ndarray, np.generic))

@@ -61,9 +61,9 @@ class Value(Node):
         node.requires_grad = False
         return node
 
-    def _seed(self, gradient: Any) -> Any:
+    def _seed(self, gradient: Any, create_graph: bool = False) -> Any:
         one = type(self._data)(1)  # a Fraction, so that 1/3 of it is no float
-        return one if gradient is None else one * data_of(gradient)
+        return one if gradient is None else one * (gradient if create_graph else data_of(gradient))
 
     def _fit(self, gradient: Any) -> Any:
         return _as_python(gradient)

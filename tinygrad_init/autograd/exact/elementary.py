@@ -212,16 +212,16 @@ def sigmoid(x: Array) -> Array:
 
 
 def power(a: ArrayLike, b: ArrayLike) -> Array:
-    """``a ** b`` for integers ``b`` of at most 64, by repeated multiplication.
+    """``a ** b`` for integers ``b`` of at most 1024, by repeated multiplication.
 
     Raises:
         GraphError: for other exponents; ``sqrt`` covers one half.
     """
     base, exponent = np.asarray(a), np.asarray(b)
     size = np.abs(exponent)
-    if (size != np.rint(size)).any() or (size > 64).any():
+    if (size != np.rint(size)).any() or (size > 1024).any():
         raise GraphError(
-            "power has a reproducible version for whole exponents up to 64 only: "
+            "power has a reproducible version for whole exponents up to 1024 only: "
             "write x.sqrt() for x ** 0.5, or exp(b * log(x))"
         )
     # A Python number has no dtype of its own: float32 ** 2 stays float32.

@@ -77,7 +77,7 @@ def sum(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
     x = np.asarray(x)
     if x.dtype.kind != "f":
         return np.asarray(np.sum(x, axis=axis, keepdims=keepdims))
-    reduced = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
+    reduced = axes_of(axis, x.ndim)
     kept = [index for index in range(x.ndim) if index not in reduced]
     length = math.prod(x.shape[index] for index in reduced)
     count = math.prod(x.shape[index] for index in kept)
@@ -85,6 +85,12 @@ def sum(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
     total = matmul(rows, np.ones((length, 1), x.dtype))
     shape = [x.shape[i] if i in kept else 1 for i in range(x.ndim) if keepdims or i in kept]
     return total.reshape(shape)
+
+
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+    """The axes that ``axis`` means, none of them negative; a number has, as in NumPy, an axis 0."""
+    axes = normalize_axis_tuple(range(ndim) if axis is None else axis, max(ndim, 1))
+    return axes if ndim else ()
 
 
 def scatter(g: ArrayLike, index: Any, shape: tuple[int, ...]) -> Array:

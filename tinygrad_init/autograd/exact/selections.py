@@ -17,14 +17,18 @@ def maximum(a: ArrayLike, b: ArrayLike) -> NDArray[Any]:
     >>> float(maximum(-0.0, -0.0))
     0.0
     """
-    return np.maximum(a, b) + 0
+    return _with_one_zero(np.maximum(a, b))
 
 
 def minimum(a: ArrayLike, b: ArrayLike) -> NDArray[Any]:
     """The smaller of each pair."""
-    return np.minimum(a, b) + 0
+    return _with_one_zero(np.minimum(a, b))
 
 
 def max(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> NDArray[Any]:
     """The largest along ``axis``."""
-    return np.asarray(np.max(x, axis=axis, keepdims=keepdims)) + 0
+    return _with_one_zero(np.max(x, axis=axis, keepdims=keepdims))
+
+
+def _with_one_zero(x: Any) -> NDArray[Any]:
+    return np.asarray(x + x.dtype.type(0))

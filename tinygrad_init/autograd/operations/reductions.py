@@ -6,26 +6,21 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..exact import products, selections
+from ..exact.products import axes_of
 from ..tape import F
-
-
-def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
-    """The axes meant by ``axis``, none of them negative."""
-    return normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)
 
 
 def _kept(x: Any, axis: Any) -> tuple[int, ...]:
     """The shape of a reduction of ``x`` with ``keepdims``."""
-    reduced = _axes(axis, len(x.shape))
+    reduced = axes_of(axis, len(x.shape))
     return tuple(1 if i in reduced else length for i, length in enumerate(x.shape))
 
 
 def _count(x: Any, axis: Any) -> int:
     """How many entries go into one entry of the result."""
-    return math.prod(x.shape[i] for i in _axes(axis, len(x.shape)))
+    return math.prod(x.shape[i] for i in axes_of(axis, len(x.shape)))
 
 
 def _spread(g: Any, x: Any, axis: Any) -> Any:
