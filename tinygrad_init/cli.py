@@ -16,7 +16,7 @@ from . import __version__, study
 from .autograd import TinygradInitError
 from .nn import ACTIVATIONS, init
 
-EPOCHS, QUICK_EPOCHS = 40, 10
+EPOCHS, QUICK_EPOCHS = 40, 20
 DESCRIPTION = """\
 Trains networks that differ in nothing but their starting weights, shows the gradients that arrive
 at every hidden neuron, and writes a report.

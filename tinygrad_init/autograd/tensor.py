@@ -107,7 +107,7 @@ class Tensor(Node):
         Raises:
             ShapeError: otherwise, with both shapes and dtypes.
         """
-        new = np.asarray(array)
+        new = np.asarray(data_of(array))
         if new.shape != self.shape or not np.can_cast(new.dtype, self.dtype, "same_kind"):
             raise ShapeError(
                 f"data of shape {self.shape} and dtype {self.dtype} cannot hold shape "

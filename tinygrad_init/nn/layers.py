@@ -50,8 +50,12 @@ class Linear(Module):
         dtype: DTypeLike = np.float64,
         label: str = "",
     ) -> None:
-        if min(fan_in, fan_out) < 1:
-            raise DataError(f"a layer needs at least one input and neuron, got {fan_in}, {fan_out}")
+        for count in (fan_in, fan_out):
+            if not isinstance(count, (int, np.integer)) or count < 1:
+                raise DataError(
+                    f"a layer has one or more inputs and one or more neurons, "
+                    f"got {fan_in}, {fan_out}"
+                )
         weight_rng, bias_rng = init.spawn(rng, 2)
         weight = init.get(weight_init)((fan_in, fan_out), weight_rng)
         bias = init.get(bias_init)((fan_out,), bias_rng)

@@ -31,6 +31,8 @@ def mse(prediction: Any, target: ArrayLike | Tensor) -> Any:
     """
     prediction, target = _as_tensor(prediction), _as_tensor(target)
     axes = 2 if prediction.ndim > 1 else 1
+    if not prediction.ndim:
+        raise ShapeError("mse: one prediction alone is an array of one: give shape (1,)")
     if target.shape not in (prediction.shape, prediction.shape[-axes:]):
         advice = ""
         if prediction.shape == (*target.shape, 1):

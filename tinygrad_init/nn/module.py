@@ -95,8 +95,10 @@ class Module:
         return self.train(False)
 
 
-def _walk(name: str, part: Any) -> Iterator[tuple[str, Any]]:
-    """``part`` and what it holds, with dotted names."""
+def _walk(name: str, part: Any, inside: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """``part`` and what it holds, with dotted names; what holds itself is entered once."""
+    if any(part is outer for outer in inside):
+        return
     yield name, part
     held: Mapping[Any, Any] = {}
     if isinstance(part, Module):
@@ -106,4 +108,4 @@ def _walk(name: str, part: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(part, (list, tuple)):
         held = dict(enumerate(part))
     for key, inner in held.items():
-        yield from _walk(f"{name}.{key}" if name else str(key), inner)
+        yield from _walk(f"{name}.{key}" if name else str(key), inner, (*inside, part))

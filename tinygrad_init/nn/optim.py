@@ -6,6 +6,7 @@ equal entries with equal histories stay equal.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -53,9 +54,11 @@ class SGD:
                     f"cannot optimise {parameter.describe()}: it is the result of an operation, "
                     f"which the next forward pass makes anew; optimise the leaves it comes from"
                 )
-        if not (lr >= 0 and 0 <= momentum < 1 and weight_decay >= 0):
+        if len({id(parameter) for parameter in self.parameters}) < len(self.parameters):
+            raise DataError("a parameter is listed twice, and would be moved twice")
+        if not (0 <= lr < math.inf and 0 <= momentum < 1 and weight_decay >= 0):
             raise DataError(
-                f"SGD wants lr >= 0, 0 <= momentum < 1 and weight_decay >= 0, "
+                f"SGD wants a finite lr >= 0, 0 <= momentum < 1 and weight_decay >= 0, "
                 f"got {lr}, {momentum}, {weight_decay}"
             )
         self.lr = lr

@@ -20,7 +20,7 @@ Array = NDArray[Any]
 NAMES = ("digits", "iris", "wine", "breast_cancer")  #: what load() knows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """A classification problem: a part to train on, and a part held out.
 

@@ -18,7 +18,7 @@ from .runs import arithmetic, one_blas_thread, train_step
 STEPS = 10  #: minibatch steps before the gradients are shown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TiedGradients:
     """The gradients of constant weights after a few steps, in both arithmetics.
 

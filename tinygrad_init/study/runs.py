@@ -51,7 +51,7 @@ class Record:
         return next(reached, None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Study:
     """The records of all arms, with the settings that they share."""
 
@@ -133,6 +133,8 @@ def run(
     """
     if not arms:
         raise DataError("there is nothing to train: give at least one arm")
+    if not 0 < target <= 1:
+        raise DataError(f"the target is an accuracy above 0 and up to 1, got {target}")
     if epochs < 1:
         raise DataError(f"training takes one epoch or more, got epochs={epochs}")
     dataset = load(data, seed) if isinstance(data, str) else data
@@ -157,7 +159,8 @@ def run(
         "target": target,
     }
     records = {}
-    with one_blas_thread():
+    # An arm that diverges shows it in its numbers; NumPy need not warn between the lines.
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         for name, arm in chosen.items():
             for record in _epochs(arm, dataset, settings):
                 if progress is not None and record.epochs:

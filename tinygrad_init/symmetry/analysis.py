@@ -68,7 +68,12 @@ class Symmetry:
             )
         inputs, outputs = self._layers[0][0].shape[0], self._layers[-1][0].shape[1]
         every = [_singletons(inputs), *self.classes, _singletons(outputs)]
-        small = MLP([len(layer) for layer in every], self._model.activation, weight_init="zeros")
+        small = MLP(
+            [len(layer) for layer in every],
+            self._model.activation,
+            weight_init="zeros",
+            dtype=self._model.layers[0].weight.dtype,
+        )
         for k, (weight, bias) in enumerate(self._layers):
             chosen = [members[0] for members in every[k + 1]]
             columns = weight[:, chosen]
@@ -98,7 +103,7 @@ def analyze(model: MLP | Sequence[tuple[Any, Any]]) -> Symmetry:
             (fan_in, fan_out).
 
     Raises:
-        DataError: if there is no hidden layer or it is no such stack.
+        DataError: if it is no such stack, or its numbers are not real.
         ShapeError: if the shapes of neighbouring layers do not fit.
 
     >>> weight = [[1.0, 1.0, 2.0], [3.0, 3.0, 3.0]]
@@ -139,7 +144,7 @@ def _layers_of(model: MLP | Sequence[tuple[Any, Any]]) -> Layers:
         raise DataError("analyze needs at least one layer, and the list is empty")
     for k, (weight, bias) in enumerate(layers):
         follows = k == 0 or weight.shape[:1] == layers[k - 1][0].shape[1:]
-        if weight.ndim != 2 or bias.shape != weight.shape[1:] or not follows:
+        if weight.ndim != 2 or 0 in weight.shape or bias.shape != weight.shape[1:] or not follows:
             raise ShapeError(
                 f"layer {k}: weight of shape {weight.shape} and bias of shape {bias.shape} do not "
                 f"fit: W is (fan_in, fan_out), b is (fan_out,), and fan_in is the width before"
@@ -149,7 +154,10 @@ def _layers_of(model: MLP | Sequence[tuple[Any, Any]]) -> Layers:
 
 def _array(numbers: Any) -> Array:
     """A copy in which -0 and +0 are one number, since they are equal."""
-    return np.asarray(numbers.data if isinstance(numbers, Tensor) else numbers, np.float64) + 0.0
+    array = np.asarray(numbers.data if isinstance(numbers, Tensor) else numbers)
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"weights are real numbers, got dtype {array.dtype}")
+    return array.astype(np.float64) + 0.0
 
 
 def _refine(layers: Layers, colours: list[Array]) -> list[Array]:
@@ -162,7 +170,6 @@ def _refine(layers: Layers, colours: list[Array]) -> list[Array]:
                 _bits(bias[:, np.newaxis]),
                 _bits(_multisets(incoming.T, colours[k - 1])),
                 _bits(_multisets(outgoing, colours[k + 1])),
-                colours[k],
             ]
         )
         refined.append(_number_rows(signature))

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 Loss = str | Callable[[Any, Any], Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Neuron:
     """One hidden neuron: the gradient of its incoming weights and bias.
 
@@ -40,7 +40,7 @@ class Neuron:
         return float(np.linalg.norm(self.gradient))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NeuronGradients:
     """The gradients of the neurons of one hidden layer; printing it gives a table."""
 
@@ -133,6 +133,8 @@ def gradients(
     >>> apart.classes, equal.classes
     (((0,), (1,), (2,)), ((0, 1, 2),))
     """
+    if not isinstance(model, MLP):
+        raise DataError(f"gradients of neurons are those of an MLP, got {type(model).__name__}")
     if not 0 <= layer < len(model.layers) - 1:
         raise DataError(
             f"hidden layer {layer} was asked for, and the model has {len(model.layers) - 1} of them"

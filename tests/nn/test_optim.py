@@ -1,0 +1,183 @@
+"""SGD step by step: in exact fractions, and beside PyTorch."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_init as tg
+
+
+@pytest.mark.parametrize(
+    ("momentum", "decay"), [("0", "0"), ("1/2", "0"), ("0", "1/8"), ("1/2", "1/8"), ("3/4", "1/4")]
+)
+def test_every_step_is_the_one_of_exact_arithmetic(momentum: str, decay: str) -> None:
+    # Dyadic numbers all the way, so that floating point does not round and must agree exactly.
+    lr, mu, lam = Fraction(1, 4), Fraction(momentum), Fraction(decay)
+    start, gradients = [Fraction(3), Fraction(-5, 2)], [(1, -2), (3, 0), (-4, 1), (0, 0), (2, 5)]
+    w = tg.Tensor([float(x) for x in start], requires_grad=True)
+    optimiser = tg.optim.SGD([w], float(lr), float(mu), float(lam))
+    exact, velocity = list(start), [Fraction(0)] * 2
+    for gradient in gradients:
+        w.grad = np.array(gradient, float)
+        optimiser.step()
+        for i, g in enumerate(gradient):
+            velocity[i] = mu * velocity[i] + g + lam * exact[i]
+            exact[i] -= lr * velocity[i]
+        assert [Fraction(x) for x in w.data.tolist()] == exact
+
+
+def test_without_momentum_a_quadratic_shrinks_by_a_fixed_factor() -> None:
+    w = tg.Tensor([1.0], requires_grad=True)
+    optimiser = tg.optim.SGD([w], lr=0.25)
+    for step in range(1, 20):
+        optimiser.zero_grad()
+        (w * w).sum().backward()
+        optimiser.step()
+        assert w.data[0] == 0.5**step
+
+
+def test_a_parameter_without_gradient_stays() -> None:
+    used, unused = (tg.Tensor([1.0], requires_grad=True) for _ in range(2))
+    optimiser = tg.optim.SGD([used, unused], lr=0.1, momentum=0.9, weight_decay=0.1)
+    used.sum().backward()
+    optimiser.step()
+    assert used.data[0] != 1
+    assert unused.data[0] == 1
+
+
+def test_each_parameter_has_its_own_velocity() -> None:
+    a, b = (tg.Tensor([0.0], requires_grad=True) for _ in range(2))
+    optimiser = tg.optim.SGD([a, b], lr=1, momentum=0.5)
+    for gradient in (1.0, 0.0):
+        a.grad, b.grad = np.array([gradient]), np.array([-gradient])
+        optimiser.step()
+    assert (a.data[0], b.data[0]) == (-1.5, 1.5)
+
+
+def test_the_rate_may_change_between_steps_without_touching_the_velocity() -> None:
+    w = tg.Tensor([0.0], requires_grad=True)
+    optimiser = tg.optim.SGD([w], lr=1, momentum=0.5)
+    w.grad = np.array([1.0])
+    optimiser.step()
+    optimiser.lr = 0.25
+    optimiser.step()
+    assert w.data[0] == -1 - 0.25 * 1.5
+
+
+def test_zero_grad_forgets_and_gradients_are_left_alone_by_a_step() -> None:
+    w = tg.Tensor([1.0], requires_grad=True)
+    optimiser = tg.optim.SGD([w], lr=0.1, momentum=0.9, weight_decay=0.5)
+    (w * 3).sum().backward()
+    optimiser.step()
+    optimiser.step()
+    assert w.grad.tolist() == [3.0]
+    optimiser.zero_grad()
+    assert w.grad is None
+
+
+def test_a_step_between_two_backward_passes_is_noticed() -> None:
+    w = tg.Tensor([1.0], requires_grad=True)
+    optimiser = tg.optim.SGD([w], lr=0.1)
+    loss = (w * w).sum()
+    loss.backward()
+    optimiser.step()
+    with pytest.raises(tg.GraphError, match="changed"):
+        loss.backward()
+
+
+def test_parameters_may_come_from_a_generator() -> None:
+    model = tg.nn.MLP([2, 3, 1], rng=0)
+    optimiser = tg.optim.SGD((p for p in model.parameters()), lr=0.1)
+    assert len(optimiser.parameters) == 4
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"lr": -0.1}, {"lr": math.nan}, {"momentum": 1}, {"momentum": -0.1}, {"momentum": math.nan},
+     {"weight_decay": -1e-9}, {"weight_decay": math.nan}],
+)  # fmt: skip
+def test_hyperparameters_out_of_range_are_refused_with_their_value(
+    settings: dict[str, float],
+) -> None:
+    with pytest.raises(tg.DataError, match=str(next(iter(settings.values())))):
+        tg.optim.SGD([tg.Tensor([1.0], requires_grad=True)], **settings)
+
+
+LEAF = tg.Tensor([1.0, 2.0], requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param([tg.Tensor([1.0])], id="no gradient is required"),
+        pytest.param([np.ones(3)], id="an array"),
+        pytest.param([tg.Value(1.0)], id="a Value"),
+        pytest.param(LEAF, id="one Tensor without a list, whose entries would be new Tensors"),
+        pytest.param([LEAF * 2], id="a result of an operation, which the next forward replaces"),
+    ],
+)
+def test_what_cannot_be_optimised_is_refused(parameters: Any) -> None:
+    with pytest.raises(tg.DataError):
+        tg.optim.SGD(parameters, lr=0.1)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+def test_twenty_steps_agree_with_pytorch(momentum: float, weight_decay: float) -> None:
+    import torch
+
+    rng = np.random.default_rng(0)
+    start, A = rng.normal(size=(4, 3)), rng.normal(size=(5, 4))
+    w, t = tg.Tensor(start, requires_grad=True), torch.tensor(start, requires_grad=True)
+    ours = tg.optim.SGD([w], lr=0.05, momentum=momentum, weight_decay=weight_decay)
+    theirs = torch.optim.SGD([t], lr=0.05, momentum=momentum, weight_decay=weight_decay)
+    for _ in range(20):
+        ours.zero_grad()
+        theirs.zero_grad()
+        np.tanh(tg.Tensor(A) @ w).sum().backward()
+        (torch.tensor(A) @ t).tanh().sum().backward()
+        ours.step()
+        theirs.step()
+        np.testing.assert_allclose(w.data, t.detach().numpy(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_training_an_mlp_agrees_with_pytorch(activation: str, loss: str) -> None:
+    import torch
+
+    rng = np.random.default_rng(1)
+    X, labels = rng.normal(size=(16, 6)), rng.integers(0, 3, 16)
+    model = tg.nn.MLP([6, 8, 5, 3], activation, bias_init="normal", rng=0)
+    act = getattr(torch, activation)
+    theirs = [torch.tensor(p.data, requires_grad=True) for p in model.parameters()]
+    ours = tg.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
+    reference = torch.optim.SGD(theirs, lr=0.1, momentum=0.9, weight_decay=1e-3)
+    for _ in range(5):
+        ours.zero_grad()
+        reference.zero_grad()
+        h = torch.tensor(X)
+        for k in range(0, 6, 2):
+            h = h @ theirs[k] + theirs[k + 1]
+            h = act(h) if k < 4 else h
+        if loss == "mse":
+            target = np.eye(3)[labels]
+            tg.losses.mse(model(X), target).backward()
+            torch.nn.functional.mse_loss(h, torch.tensor(target)).backward()
+        else:
+            tg.losses.cross_entropy(model(X), labels).backward()
+            torch.nn.functional.cross_entropy(h, torch.tensor(labels)).backward()
+        for mine, other in zip(model.parameters(), theirs, strict=True):
+            np.testing.assert_allclose(mine.grad, other.grad.numpy(), rtol=1e-12, atol=1e-12)
+        ours.step()
+        reference.step()
+        for mine, other in zip(model.parameters(), theirs, strict=True):
+            np.testing.assert_allclose(mine.data, other.detach().numpy(), rtol=1e-12, atol=1e-12)
