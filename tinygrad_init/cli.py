@@ -80,20 +80,25 @@ class _OneLineParser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneLineParser(prog="tinygrad-init", description=DESCRIPTION)
+    parser = _OneLineParser(
+        prog="tinygrad-init",
+        description=DESCRIPTION,
+        epilog=f"initialisers: {', '.join(init.BY_NAME)}. data sets: {', '.join(study.data.NAMES)}. "
+        f"activations: {', '.join(ACTIVATIONS)}.",
+    )
     add = parser.add_argument
     add("--init", metavar="NAME", action="append", default=[], type=_one_of(init.BY_NAME),
-        help=f"add an arm that starts from NAME; may be repeated: {', '.join(init.BY_NAME)}")
+        help="add an arm with this initialiser; may be repeated")
     add("--data", metavar="NAME", default="digits", type=_one_of(study.data.NAMES),
-        help=f"the data set: {', '.join(study.data.NAMES)} (default digits)")
+        help="the data set (default digits)")
     add("--width", metavar="N", default=33, type=_whole(1, 4096),
         help="how many hidden neurons (default 33)")
     add("--activation", metavar="NAME", default="tanh", type=_one_of(ACTIVATIONS),
-        help=f"of the hidden neurons: {', '.join(ACTIVATIONS)} (default tanh)")
+        help="of the hidden neurons (default tanh)")
     add("--epochs", metavar="N", type=_whole(1, 100_000),
         help="passes over the training data (default 40)")
     add("--seed", metavar="N", default=0, type=_whole(0, 2**63 - 1),
-        help="of the split, the draws and the order of the data (default 0)")
+        help="of the split, the draws and the order of data (default 0)")
     add("--out", metavar="PATH", default=Path("report.html"), type=_page,
         help="where the report goes (default report.html)")
     add("--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs instead of 40")
