@@ -83,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _OneLineParser(
         prog="tinygrad-init",
         description=DESCRIPTION,
-        epilog=f"initialisers: {', '.join(init.BY_NAME)}. data sets: {', '.join(study.data.NAMES)}. "
-        f"activations: {', '.join(ACTIVATIONS)}.",
+        epilog=f"initialisers: {', '.join(init.BY_NAME)}. "
+        f"data sets: {', '.join(study.data.NAMES)}. activations: {', '.join(ACTIVATIONS)}.",
     )
     add = parser.add_argument
     add("--init", metavar="NAME", action="append", default=[], type=_one_of(init.BY_NAME),
