@@ -36,7 +36,7 @@ def test_two_arithmetics_print_what_their_comments_say(tmp_path: Path) -> None:
 
 
 def test_the_row_shown_is_the_row_of_the_table() -> None:
-    import tinygrad_init.autograd.operations.elementwise as rows
+    import tinygrad_init.autograd.operations.elementary as rows
 
     shown = re.search(r'F\.define\(\n    "tanh".*?\n\)', README, re.S)
     assert shown is not None

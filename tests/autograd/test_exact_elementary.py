@@ -27,7 +27,9 @@ def _sigmoid(x: Any) -> Any:
 
 FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "exp": (elementary.exp, mpmath.exp),
+    "expm1": (elementary.expm1, mpmath.expm1),
     "log": (elementary.log, mpmath.log),
+    "log1p": (elementary.log1p, mpmath.log1p),
     "tanh": (elementary.tanh, mpmath.tanh),
     "sigmoid": (elementary.sigmoid, _sigmoid),
 }
@@ -64,6 +66,11 @@ def _grid(name: str, dtype: Any) -> Array:
     """Points all over the range: evenly, by binary order, and close to where methods change."""
     rng = np.random.default_rng(4)
     orders = 2.0 ** rng.uniform(-60, 9.6, 400)
+    if name == "log1p":
+        below_zero = np.concatenate([-orders[orders < 1], orders[orders < 1] - 1])
+        nearly = rng.uniform(-0.26, 0.26, 400)
+        points = np.concatenate([_grid("log", dtype), below_zero, nearly]).astype(dtype)
+        return points[points > -1]
     if name == "log":
         limits = np.finfo(dtype)
         lowest, highest = float(limits.minexp) - limits.nmant, float(limits.maxexp) - 0.01
@@ -106,9 +113,9 @@ def test_within_one_unit_in_the_last_place_over_the_whole_range(name: str, dtype
 @example(x=5e-324)
 @example(x=1 - 2.0 ** -53)
 def test_within_one_unit_anywhere(name: str, x: float) -> None:
-    if name == "log":
+    if name.startswith("log"):
         x = abs(x) or 1.0
-    elif name in {"sigmoid", "exp"} and abs(x) > 800:
+    elif name in {"sigmoid", "exp", "expm1"} and abs(x) > 800:
         return  # these are among the special values below
     error, where = _worst(name, np.array([x]))
     assert error <= 1, where
@@ -125,6 +132,10 @@ def test_within_one_unit_anywhere(name: str, x: float) -> None:
     ("sigmoid", 0.0, 0.5), ("sigmoid", -0.0, 0.5), ("sigmoid", math.inf, 1.0),
     ("sigmoid", -math.inf, 0.0), ("sigmoid", 1e308, 1.0), ("sigmoid", -1e308, 0.0),
     ("sigmoid", -746.0, 0.0), ("sigmoid", 40.0, 1.0),
+    ("expm1", -0.0, -0.0), ("expm1", 5e-324, 5e-324), ("expm1", math.inf, math.inf),
+    ("expm1", -math.inf, -1.0), ("expm1", -50.0, -1.0), ("expm1", 710.0, math.inf),
+    ("log1p", -0.0, -0.0), ("log1p", -1.0, -math.inf), ("log1p", -1.5, math.nan),
+    ("log1p", math.inf, math.inf), ("log1p", -math.inf, math.nan), ("log1p", -5e-324, -5e-324),
     *((name, math.nan, math.nan) for name in FUNCTIONS),
 ])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import count
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -47,11 +48,13 @@ class Operation:
         formula: the operation in LaTeX. ``at_kinks``: the convention where it has no derivative.
         symbol: what a drawing writes into the node.
         is_view: whether the result may share memory with the first argument.
+        is_variadic: whether it takes any number of operands; the only rule gets ``position=``.
     """
 
     __slots__ = (
         "at_kinks",
         "formula",
+        "is_variadic",
         "is_view",
         "kernels",
         "name",
@@ -74,6 +77,7 @@ class Operation:
         at_kinks: str = "",
         symbol: str = "",
         is_view: bool = False,
+        is_variadic: bool = False,
     ) -> None:
         self.name = name
         self.kernels = (plain, exact)
@@ -85,6 +89,7 @@ class Operation:
         self.at_kinks = at_kinks
         self.symbol = symbol or name
         self.is_view = is_view
+        self.is_variadic = is_variadic
 
     def __repr__(self) -> str:
         return f"<operation {self.name}: {self.formula}>"
@@ -93,12 +98,19 @@ class Operation:
         """Compute on numbers and arrays; on nodes, compute and record."""
         if self.params:
             args, params = self._bind(args, params)
-        if len(args) != len(self.rules):
+        if len(args) != len(self.rules) and not self.is_variadic:
             raise TypeError(f"{self.name} takes {len(self.rules)} operand(s), got {len(args)}")
         for arg in args:
             if isinstance(arg, Node):
                 return record(self, args, params)
         return self.compute(args, params)
+
+    def rule_for(self, position: int) -> Rule | None:
+        """The derivative for the argument at ``position``."""
+        if self.is_variadic:
+            assert self.rules[0] is not None
+            return partial(self.rules[0], position=position)
+        return self.rules[position]
 
     def compute(self, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """The bare result on numbers or arrays, in the arithmetic in force."""
@@ -132,7 +144,7 @@ class Operation:
         self, args: tuple[Any, ...], params: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional arguments beyond the differentiable ones are settings, in their order."""
-        arity = len(self.rules)
+        arity = len(args) if self.is_variadic else len(self.rules)
         given = dict(zip(self.params, args[arity:], strict=False))
         unknown = params.keys() - self.params.keys()
         if unknown or given.keys() & params.keys() or len(args) > arity + len(self.params):
@@ -178,12 +190,14 @@ class Table:
         self.rows: dict[str, Operation] = {}
 
     def define(self, name: str, *args: Any, **kwargs: Any) -> Operation:
-        """Add a row; see :class:`Operation` for what it holds."""
+        """Add a row, see :class:`Operation`; from then on it is a method of nodes, too."""
         if name in self.rows:
             raise GraphError(f"there is an operation named {name!r} already: choose another name")
         operation = Operation(name, *args, **kwargs)
         self.rows[name] = operation
         setattr(self, name, operation)
+        if not hasattr(Node, name):
+            add_method(Node, name, operation, f"The operation {name}, {operation.formula}.")
         return operation
 
     def __getattr__(self, name: str) -> Operation:
@@ -191,6 +205,16 @@ class Table:
 
     def __iter__(self) -> Iterator[Operation]:
         return iter(self.rows.values())
+
+
+def add_method(kind: type, name: str, function: Callable[..., Any], about: str) -> None:
+    """Let ``x.name(...)`` be ``function(x, ...)``."""
+
+    def method(self: Any, *args: Any, **params: Any) -> Any:
+        return function(self, *args, **params)
+
+    method.__name__, method.__doc__ = name, about
+    setattr(kind, name, method)
 
 
 F = Table()
@@ -330,37 +354,9 @@ class Node:
     def __ge__(self, other: Any) -> Any:
         return F.greater_equal(self, other)
 
-    def exp(self) -> Any:
-        """The exponential, e**x."""
-        return F.exp(self)
+    if TYPE_CHECKING:  # every row of the table is a method: see Table.define
 
-    def log(self) -> Any:
-        """The natural logarithm."""
-        return F.log(self)
-
-    def sqrt(self) -> Any:
-        """The square root."""
-        return F.sqrt(self)
-
-    def tanh(self) -> Any:
-        """The hyperbolic tangent."""
-        return F.tanh(self)
-
-    def sigmoid(self) -> Any:
-        """The logistic function, 1 / (1 + e**-x)."""
-        return F.sigmoid(self)
-
-    def relu(self) -> Any:
-        """max(x, 0), with derivative 0 at 0."""
-        return F.relu(self)
-
-    def sin(self) -> Any:
-        """The sine."""
-        return F.sin(self)
-
-    def cos(self) -> Any:
-        """The cosine."""
-        return F.cos(self)
+        def __getattr__(self, name: str) -> Any: ...
 
 
 def _restore(kind: type[Node], data: Any, requires_grad: bool, label: str, grad: Any) -> Node:
@@ -378,7 +374,8 @@ def data_of(argument: Any) -> Any:
 def record(operation: Operation, args: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
     """Compute ``operation`` and, if a derivative can flow through it, remember how."""
     bare, kind, is_tracked = [], None, False
-    for arg, rule in zip(args, operation.rules, strict=True):
+    rules = operation.rules * len(args) if operation.is_variadic else operation.rules
+    for arg, rule in zip(args, rules, strict=True):
         if isinstance(arg, Node):
             if kind is not None and type(arg) is not kind:
                 raise _mixture(operation)
@@ -462,10 +459,10 @@ def vector_jacobian_products(
     else:
         y, args = node._data, tuple(data_of(argument) for argument in node.arguments)
     for position, argument in enumerate(node.arguments):
-        rule = operation.rules[position]
+        rule = operation.rule_for(position)
         if rule is None or not isinstance(argument, Node) or not argument.requires_grad:
             continue
-        _refuse_stale(node, operation.reads[position])
+        _refuse_stale(node, operation.reads[0 if operation.is_variadic else position])
         yield argument, argument._fit(rule(gradient, y, *args, **node.params))
 
 

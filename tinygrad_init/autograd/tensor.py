@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .errors import DataError, GradientError, GraphError, ShapeError
-from .tape import F, Node, backpropagate, data_of, tick
+from .numpy_api import FUNCTIONS
+from .tape import F, Node, add_method, backpropagate, data_of, tick
 
 Array = NDArray[Any]
 Axis = int | tuple[int, ...] | None
@@ -266,6 +267,8 @@ class Tensor(Node):
     def __array_function__(
         self, function: Callable[..., Any], _types: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
+        if function in FUNCTIONS:
+            return FUNCTIONS[function](*args, **kwargs)
         operation = F.rows.get(_NUMPY_NAMES.get(function.__name__, function.__name__))
         if operation is None or function.__module__ != "numpy":
             self._refuse_numpy(function.__name__, {})
@@ -390,3 +393,8 @@ def _unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
             f"a rule must return the argument's shape, or one that broadcasting made of it"
         )
     return fitted
+
+
+for _function in FUNCTIONS.values():
+    if _function.__name__ not in ("concatenate", "stack", "einsum"):  # no method of one
+        add_method(Tensor, _function.__name__, _function, _function.__doc__ or "")

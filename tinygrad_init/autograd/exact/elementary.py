@@ -166,35 +166,71 @@ def exp(x: Array) -> Array:
     return np.ldexp(high, k.astype(np.intc))
 
 
+def _exp_minus_one_pair(x: Array) -> Pair:
+    """e**x - 1, without loss where e**x is near 1."""
+    k, (high, low), below_one = _exp_pair((x, 0.0))
+    scale = np.ldexp(1.0, k.astype(np.intc))
+    total, error = two_sum(high * scale, -1.0)
+    is_short = np.abs(x) < math.log(2) / (2 * STEPS)  # then nothing needs to be subtracted
+    return fast_two_sum(
+        np.where(is_short, below_one[0], total),
+        np.where(is_short, below_one[1], error + low * scale),
+    )
+
+
 @_elementary
-def log(x: Array) -> Array:
-    """ln(x) = k ln(2) + 2 artanh((m - 1) / (m + 1)) for x = 2**k m, with m around 1."""
-    fraction, k = np.frexp(np.where((x > 0) & np.isfinite(x), x, 1.0))
-    is_small = fraction < math.sqrt(0.5)
-    m, k = np.where(is_small, fraction * 2, fraction), k - is_small
-    s = _divide((m - 1.0, 0.0), two_sum(m, 1.0))
+def expm1(x: Array) -> Array:
+    """e**x - 1."""
+    high = _exp_minus_one_pair(np.clip(x, -800.0, 709.0))[0]
+    result = np.where(np.abs(x) < 1e-300, x, high)  # e**x - 1 = x (1 + x/2 ...)
+    return np.where(x > 709.0, exp(x), result)
+
+
+def _two_artanh(s: Pair) -> Pair:
+    """2 artanh(s) for |s| up to 0.172, by its Taylor series."""
     square = s[0] * s[0]
     series = np.full_like(square, 1.0 / 27)
     for odd in range(25, 1, -2):
         series = series * square + 1.0 / odd
-    total, error = two_sum(k * _LN2_HIGH, 2 * s[0])
-    result = total + (error + (k * _LN2_LOW + 2 * (s[1] + s[0] * square * series)))
-    result = np.where(x == np.inf, np.inf, result)
+    return 2 * s[0], 2 * (s[1] + s[0] * square * series)
+
+
+def _log_pair(x: Array) -> Pair:
+    """ln(x) = k ln(2) + 2 artanh((m - 1) / (m + 1)) for x = 2**k m, with m around 1."""
+    fraction, k = np.frexp(np.where((x > 0) & np.isfinite(x), x, 1.0))
+    is_small = fraction < math.sqrt(0.5)
+    m, k = np.where(is_small, fraction * 2, fraction), k - is_small
+    high, low = _two_artanh(_divide((m - 1.0, 0.0), two_sum(m, 1.0)))
+    total, error = two_sum(k * _LN2_HIGH, high)
+    return total, error + (k * _LN2_LOW + low)
+
+
+@_elementary
+def log(x: Array) -> Array:
+    """ln(x)."""
+    high, low = _log_pair(x)
+    result = np.where(x == np.inf, np.inf, high + low)
     return np.where(x > 0, result, np.where(x == 0, -np.inf, np.nan))
+
+
+@_elementary
+def log1p(x: Array) -> Array:
+    """ln(1 + x): near 0 as 2 artanh(x / (2 + x)), elsewhere from the exact sum 1 + x."""
+    near = np.where(np.abs(x) < 0.25, x, 0.0)
+    near_high, near_low = _two_artanh(_divide((near, 0.0), two_sum(2.0, near)))
+    of_near = np.where(np.abs(x) < 1e-300, x, near_high + near_low)
+    total, rest = two_sum(1.0, np.where(np.isfinite(x), x, 0.0))
+    far_high, far_low = _log_pair(total)
+    of_far = far_high + (far_low + rest / np.where(total > 0, total, 1.0))
+    result = np.where(np.abs(x) < 0.25, of_near, np.where(x == np.inf, np.inf, of_far))
+    return np.where(x > -1, result, np.where(x == -1, -np.inf, np.nan))
 
 
 @_elementary
 def tanh(x: Array) -> Array:
     """(e**2|x| - 1) / (e**2|x| + 1), with the sign of x."""
     size = np.minimum(np.abs(x), 20.0)  # from 19.1 on the nearest float is 1
-    k, (high, low), below_one = _exp_pair((2 * size, 0.0))
-    scale = np.ldexp(1.0, k.astype(np.intc))
-    total, error = two_sum(high * scale, -1.0)
-    is_short = size < math.log(2) / 64  # then e**2|x| - 1 is known without subtracting
-    minus_one = fast_two_sum(
-        np.where(is_short, below_one[0], total),
-        np.where(is_short, below_one[1], error + low * scale),
-    )
+    minus_one = _exp_minus_one_pair(2 * size)
     plus_one = two_sum(minus_one[0], 2.0)
     result = _divide(minus_one, (plus_one[0], plus_one[1] + minus_one[1]))[0]
     return np.copysign(np.where(size < 1e-8, size, result), x)  # tanh(x) = x (1 - x*x/3 ...)

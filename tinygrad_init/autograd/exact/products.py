@@ -87,6 +87,16 @@ def sum(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
     return total.reshape(shape)
 
 
+def cumsum(x: ArrayLike, axis: int | None = None) -> Array:
+    """All the sums of the first entries along ``axis``, each exact: a product with a triangle."""
+    x = np.asarray(x)
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    last = np.moveaxis(x, axis, -1)
+    n = last.shape[-1]
+    return np.moveaxis(matmul(last, np.triu(np.ones((n, n), x.dtype))), -1, axis)
+
+
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     """The axes that ``axis`` means, none of them negative; a number has, as in NumPy, an axis 0."""
     axes = normalize_axis_tuple(range(ndim) if axis is None else axis, max(ndim, 1))

@@ -30,5 +30,10 @@ def max(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> NDArray[Any]:
     return _with_one_zero(np.max(x, axis=axis, keepdims=keepdims))
 
 
+def min(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> NDArray[Any]:
+    """The smallest along ``axis``."""
+    return _with_one_zero(np.min(x, axis=axis, keepdims=keepdims))
+
+
 def _with_one_zero(x: Any) -> NDArray[Any]:
     return np.asarray(x + x.dtype.type(0))

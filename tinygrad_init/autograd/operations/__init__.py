@@ -10,6 +10,14 @@ Where both kernels are the same NumPy function, that function is correctly round
 demands it of ``+ - * /`` and the square root) or only moves entries about.
 """
 
-from . import activations, elementwise, products, reductions, shapes
+from . import activations, arithmetic, choices, elementary, products, reductions, shapes
 
-__all__ = ["activations", "elementwise", "products", "reductions", "shapes"]
+__all__ = [
+    "activations",
+    "arithmetic",
+    "choices",
+    "elementary",
+    "products",
+    "reductions",
+    "shapes",
+]

@@ -33,10 +33,141 @@ F.define(
     scalar=_sigmoid_of_number, formula=r"\frac{1}{1 + e^{-x}}",
 )
 
+# Relatives of the relu.
 
-def _log_softmax(a: Any, axis: int) -> Any:
-    # Subtracting the maximum changes nothing but keeps the exponentials at 1 or below. Written in
-    # rows of F, the same lines serve both arithmetics.
+F.define(
+    "leaky_relu", lambda a, slope: np.where(np.greater(a, 0), a, slope * a),
+    lambda a, slope: np.where(np.greater(a, 0), a, slope * a),
+    lambda g, _y, a, *, slope: F.where(F.greater(a, 0), g, slope * g),
+    params={"slope": 0.01}, scalar=lambda a, slope: a if a > 0 else slope * a,
+    formula=r"\max(x, 0) + s \min(x, 0)", at_kinks="the slope s at 0",
+)
+
+
+def _elu(a: Any, alpha: float) -> Any:
+    return F.where(F.greater(a, 0), a, alpha * F.expm1(F.minimum(a, 0)))
+
+
+def _decay(a: Any) -> Any:
+    return F.exp(F.minimum(a, 0))  # on the other side it might overflow, only to be thrown away
+
+
+F.define(
+    "elu", _elu, _elu,
+    lambda g, _y, a, *, alpha: F.where(F.greater(a, 0), g, g * (alpha * _decay(a))),
+    params={"alpha": 1.0}, scalar=_elu,
+    formula=r"x \text{ if } x > 0 \text{ else } \alpha (e^{x} - 1)", at_kinks="alpha at 0",
+)
+
+# The constants make 0 and 1 the fixed point of mean and variance (Klambauer et al. 2017).
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def _selu(a: Any) -> Any:
+    return SELU_SCALE * _elu(a, SELU_ALPHA)
+
+
+F.define(
+    "selu", _selu, _selu,
+    lambda g, _y, a: SELU_SCALE * F.where(F.greater(a, 0), g, g * (SELU_ALPHA * _decay(a))),
+    scalar=_selu, formula=r"\lambda \operatorname{elu}_\alpha x",
+    at_kinks="lambda * alpha at 0",
+)
+
+
+# Smooth ones.
+
+
+def _softplus(a: Any) -> Any:
+    return F.maximum(a, 0) + F.log1p(F.exp(-F.absolute(a)))
+
+
+F.define(
+    "softplus", _softplus, _softplus,
+    lambda g, _y, a: g * F.sigmoid(a),
+    scalar=_softplus, formula=r"\ln(1 + e^{x})",
+)
+
+
+def _silu(a: Any) -> Any:
+    return a * F.sigmoid(a)
+
+
+F.define(
+    "silu", _silu, _silu,
+    lambda g, y, a: g * (F.sigmoid(a) + y * (1 - F.sigmoid(a))),
+    scalar=_silu, formula=r"x \, \sigma(x)",
+)
+
+_erfc = np.frompyfunc(math.erfc, 1, 1)  # NumPy has no error function
+
+
+def _normal_cdf(a: Any) -> Any:
+    # erfc, not 1 + erf: far to the left their difference is all that is left.
+    given = np.asarray(a)
+    return np.asarray(_erfc(given / -math.sqrt(2)) / 2, dtype=given.dtype)
+
+
+F.define(
+    "normal_cdf", _normal_cdf, None,
+    lambda g, _y, a: g * (F.exp(a * a / -2) / math.sqrt(2 * math.pi)),
+    scalar=lambda a: math.erfc(-a / math.sqrt(2)) / 2, formula=r"\Phi(x)",
+)
+
+
+def _gelu(a: Any) -> Any:
+    return a * F.normal_cdf(a)
+
+
+F.define(
+    "gelu", _gelu, None,
+    lambda g, _y, a: g * (F.normal_cdf(a) + a * F.exp(a * a / -2) / math.sqrt(2 * math.pi)),
+    scalar=_gelu, formula=r"x \, \Phi(x)",
+)
+
+
+# Bounded ones without exponentials.
+
+
+def _softsign(a: Any) -> Any:
+    return a / (1 + F.absolute(a))
+
+
+F.define(
+    "softsign", _softsign, _softsign,
+    lambda g, _y, a: g / F.square(1 + F.absolute(a)),
+    scalar=_softsign, formula=r"x / (1 + |x|)",
+)
+
+
+def _hardtanh(a: Any) -> Any:
+    return F.clip(a, a_min=-1.0, a_max=1.0)
+
+
+F.define(
+    "hardtanh", _hardtanh, _hardtanh,
+    lambda g, _y, a: F.where(F.less_equal(F.absolute(a), 1), g, 0),
+    scalar=_hardtanh, formula=r"\min(\max(x, -1), 1)", at_kinks="1 at -1 and 1",
+)
+
+
+# From scores to probabilities. Subtracting the maximum changes nothing but keeps the exponentials
+# at 1 or below. Written in rows of F, the same lines serve both arithmetics.
+
+
+def _softmax(a: Any, axis: Any) -> Any:
+    powers = F.exp(a - F.max(a, axis=axis, keepdims=True))
+    return powers / F.sum(powers, axis=axis, keepdims=True)
+
+
+F.define(
+    "softmax", _softmax, _softmax,
+    lambda g, y, _a, *, axis: y * (g - F.sum(g * y, axis=axis, keepdims=True)),
+    params={"axis": -1}, formula=r"e^{x} / \sum e^{x}",
+)
+
+
+def _log_softmax(a: Any, axis: Any) -> Any:
     shifted = a - F.max(a, axis=axis, keepdims=True)
     return shifted - F.log(F.sum(F.exp(shifted), axis=axis, keepdims=True))
 

@@ -17,12 +17,24 @@ def _back(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
     return tuple(int(i) for i in np.argsort([axis % len(axes) for axis in axes]))
 
 
+def _reshape(x: Any, shape: Any) -> Any:
+    return np.reshape(x, shape)  # by position: the keyword is newer than NumPy 2.0
+
+
 def _astype(x: Any, dtype: Any) -> Any:
     return np.asarray(x).astype(dtype)
 
 
 def _getitem(x: Any, index: Any) -> Any:
     return x[index]
+
+
+def _place(parts: Any, position: int, axis: int) -> tuple[Any, ...]:
+    """Where the part at ``position`` lies in the whole."""
+    lengths = [part.shape[axis] for part in parts[: position + 1]]
+    stop = sum(lengths)
+    before = axis % len(parts[position].shape)
+    return (*(slice(None),) * before, slice(stop - lengths[-1], stop))
 
 
 def _scatter(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
@@ -33,7 +45,7 @@ def _scatter(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 
 F.define(
-    "reshape", np.reshape, np.reshape,
+    "reshape", _reshape, _reshape,
     lambda g, _y, _x, *, shape: F.reshape(g, shape=_x.shape),
     params={"shape": None}, formula=r"\operatorname{reshape} x", is_view=True,
 )
@@ -52,6 +64,12 @@ F.define(
     "astype", _astype, _astype,
     lambda g, *_, dtype: g,
     params={"dtype": None}, formula=r"x",
+)
+F.define(
+    "concatenate", lambda *parts, axis: np.concatenate(parts, axis),
+    lambda *parts, axis: np.concatenate(parts, axis),
+    lambda g, _y, *_parts, position, axis: F.getitem(g, index=_place(_parts, position, axis)),
+    params={"axis": 0}, formula=r"[x_1, x_2, \dots]", is_variadic=True,
 )
 F.define(
     "getitem", _getitem, _getitem,

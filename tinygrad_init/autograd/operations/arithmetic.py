@@ -1,4 +1,4 @@
-"""One number in, one number out, at every place: arithmetic, elementary functions, comparisons."""
+"""Arithmetic on numbers, place by place."""
 
 from __future__ import annotations
 
@@ -51,6 +51,28 @@ F.define(
     at_kinks="d/dx x**0 = 0 everywhere; d/dy 0**y = 0", symbol="**",
 )
 F.define(
+    "positive", np.positive, np.positive,
+    lambda g, *_: g,
+    scalar=operator.pos, formula="+x", symbol="+",
+)
+F.define(
+    "reciprocal", lambda a: 1 / np.asarray(a), lambda a: 1 / np.asarray(a),
+    lambda g, y, _a: -g * (y * y),
+    scalar=lambda a: 1 / a, formula="1 / x",
+)
+F.define(
+    "square", np.square, np.square,
+    lambda g, _y, a: g * (a + a),
+    scalar=lambda a: a * a, formula="x^2",
+)
+F.define(
+    "hypot", np.hypot, None,
+    # At (0, 0) every slope from -1 to 1 would do; 0 is the one that treats all directions alike.
+    lambda g, y, a, _b: g * (a / F.where(F.equal(y, 0), 1, y)),
+    lambda g, y, _a, b: g * (b / F.where(F.equal(y, 0), 1, y)),
+    scalar=math.hypot, formula=r"\sqrt{x^2 + y^2}", at_kinks="0 at (0, 0)",
+)
+F.define(
     "absolute", np.absolute, np.absolute,
     lambda g, _y, a: g * F.sign(a),
     scalar=abs, formula="|x|", at_kinks="0 at 0", symbol="abs",
@@ -75,64 +97,29 @@ F.define(
 )
 
 
+def _clip(a: Any, a_min: Any, a_max: Any) -> Any:
+    return np.clip(a, a_min, a_max)
+
+
+def _clip_number(a: Any, a_min: Any, a_max: Any) -> Any:
+    above = a if a_min is None else max(a, a_min)
+    return above if a_max is None else min(above, a_max)
+
+
+def _is_inside(a: Any, a_min: Any, a_max: Any) -> Any:
+    """Whether ``a`` lies between the bounds or on one of them; ``None`` is no bound."""
+    inside = F.equal(a, a) if a_min is None else F.greater_equal(a, a_min)
+    return inside if a_max is None else F.where(inside, F.less_equal(a, a_max), False)
+
+
+F.define(
+    "clip", _clip, _clip,
+    lambda g, _y, a, *, a_min, a_max: F.where(_is_inside(a, a_min, a_max), g, 0),
+    params={"a_min": None, "a_max": None}, scalar=_clip_number,
+    formula=r"\min(\max(x, a), b)", at_kinks="1 at the bounds",
+)
+
+
 def _twice_the_share(winner: Any, other: Any) -> Any:
     """2 where ``winner`` is larger, 1 at a tie, 0 elsewhere: integers, so fractions stay exact."""
     return F.where(F.greater(winner, other), 2, F.where(F.equal(winner, other), 1, 0))
-
-
-# Elementary functions.
-
-F.define(
-    "exp", np.exp, elementary.exp,
-    lambda g, y, _a: g * y,
-    scalar=math.exp, formula=r"e^{x}",
-)
-F.define(
-    "log", np.log, elementary.log,
-    lambda g, _y, a: g / a,
-    scalar=math.log, formula=r"\ln x",
-)
-F.define(
-    "sqrt", np.sqrt, np.sqrt,
-    lambda g, y, _a: g / (y + y),
-    scalar=math.sqrt, formula=r"\sqrt{x}", at_kinks="infinite at 0",
-)
-F.define(
-    "tanh", np.tanh, elementary.tanh,
-    lambda g, y, _a: g * (1 - y * y),
-    scalar=math.tanh, formula=r"\tanh x",
-)
-F.define(
-    "sin", np.sin, None,
-    lambda g, _y, a: g * F.cos(a),
-    scalar=math.sin, formula=r"\sin x",
-)
-F.define(
-    "cos", np.cos, None,
-    lambda g, _y, a: -g * F.sin(a),
-    scalar=math.cos, formula=r"\cos x",
-)
-
-# Choices: comparisons have no derivative, a selection passes it on to what was selected.
-
-for _name, _sign in [
-    ("equal", "="), ("not_equal", r"\ne"), ("less", "<"),
-    ("less_equal", r"\le"), ("greater", ">"), ("greater_equal", r"\ge"),
-]:
-    _compare = getattr(np, _name)
-    _python = {"equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le",
-               "greater": "gt", "greater_equal": "ge"}[_name]
-    F.define(
-        _name, _compare, _compare, None, None,
-        scalar=getattr(operator, _python), formula=f"x {_sign} y",
-    )
-
-F.define(
-    "where", np.where, np.where,
-    None,
-    lambda g, _y, condition, *_: F.where(condition, g, 0),
-    lambda g, _y, condition, *_: F.where(condition, 0, g),
-    # In the common type of both, as in an array: a Fraction or 0 is a Fraction.
-    scalar=lambda condition, a, b: type(a + b)(a if condition else b),
-    formula=r"x \text{ if } c \text{ else } y",
-)
