@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import nn
 from .autograd import (
     DataError,
+    F,
     GradientError,
     GraphError,
     ShapeError,
@@ -24,8 +25,13 @@ from .autograd import (
     Value,
     check_grad,
     grad,
+    hessian,
+    hvp,
+    jacobian,
     no_grad,
+    operation,
     reproducible,
+    value_and_grad,
 )
 from .nn import init, losses, optim
 
@@ -48,6 +54,7 @@ _ON_FIRST_USE = {
 
 __all__ = [
     "DataError",
+    "F",
     "GradientError",
     "GraphError",
     "ShapeError",
@@ -58,15 +65,20 @@ __all__ = [
     "data",
     "grad",
     "graph",
+    "hessian",
+    "hvp",
     "init",
+    "jacobian",
     "losses",
     "nn",
     "no_grad",
+    "operation",
     "optim",
     "reproducible",
     "study",
     "symmetry",
     "trace",
+    "value_and_grad",
 ]
 
 

@@ -7,10 +7,10 @@ second arithmetic).
 """
 
 from . import operations
-from .calculus import check_grad, grad
+from .calculus import check_grad, grad, hessian, hvp, jacobian, value_and_grad
 from .errors import DataError, GradientError, GraphError, ShapeError, TinygradInitError
 from .modes import no_grad, reproducible
-from .tape import F, Node, Operation, backpropagate, vector_jacobian_products
+from .tape import F, Node, Operation, backpropagate, operation, vector_jacobian_products
 from .tensor import Tensor
 from .value import Value
 
@@ -28,8 +28,13 @@ __all__ = [
     "backpropagate",
     "check_grad",
     "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
     "no_grad",
+    "operation",
     "operations",
     "reproducible",
+    "value_and_grad",
     "vector_jacobian_products",
 ]

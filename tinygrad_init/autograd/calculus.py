@@ -1,4 +1,4 @@
-"""Derivatives asked for by name: ``grad``, and ``check_grad`` that does not believe them."""
+"""Derivatives asked for by name, and ``check_grad`` that does not believe them."""
 
 from __future__ import annotations
 
@@ -59,6 +59,113 @@ def _as_node(like: Node, gradient: Any) -> Node:
         gradient = gradient.copy()  # nobody else's memory
     node: Node = type(like)._wrap(gradient)
     return node
+
+
+def value_and_grad(f: Callable[[Tensor], Any]) -> Callable[[Any], tuple[Tensor, Tensor]]:
+    """The function that gives f(x) and df/dx together.
+
+    Args:
+        f: from a Tensor to a Tensor with one entry.
+
+    Returns:
+        A function of an array or Tensor; both results are Tensors without history.
+
+    >>> from tinygrad_init import value_and_grad
+    >>> value_and_grad(lambda x: (x * x).sum())([1.0, 2.0])
+    (Tensor(5.), Tensor([2., 4.]))
+    """
+
+    def both(x: Any) -> tuple[Tensor, Tensor]:
+        leaf = _leaf(x)
+        y = _result(f, leaf)
+        return y.detach(), _grad_or_zeros(y, leaf)
+
+    return both
+
+
+def jacobian(f: Callable[[Tensor], Any]) -> Callable[[Any], Tensor]:
+    """The function that gives all derivatives of all entries of f(x).
+
+    Returns:
+        A function of an array or Tensor x; its result has the shape of f(x) followed by that of x,
+        ``J[i, j] = d f_i / d x_j``. It takes one walk back for each entry of f(x).
+
+    >>> from tinygrad_init import jacobian
+    >>> jacobian(lambda x: x * x)([1.0, 2.0])
+    Tensor([[2., 0.],
+            [0., 4.]])
+    """
+
+    def matrix(x: Any) -> Tensor:
+        leaf = _leaf(x)
+        return _rows(_result(f, leaf), leaf)
+
+    return matrix
+
+
+def hessian(f: Callable[[Tensor], Any]) -> Callable[[Any], Tensor]:
+    """The function that gives all second derivatives of f, which has one entry.
+
+    Returns:
+        A function of an array or Tensor x; its result has the shape of x twice over.
+
+    >>> from tinygrad_init import hessian
+    >>> hessian(lambda x: x[0] * x[0] * x[1])([1.0, 2.0])
+    Tensor([[4., 2.],
+            [2., 0.]])
+    """
+
+    def matrix(x: Any) -> Tensor:
+        leaf = _leaf(x)
+        return _rows(_grad_or_zeros(_result(f, leaf), leaf, create_graph=True), leaf)
+
+    return matrix
+
+
+def hvp(f: Callable[[Tensor], Any]) -> Callable[[Any, Any], Tensor]:
+    """The function that gives the Hessian of f at x times a vector v, without the Hessian.
+
+    Returns:
+        A function of x and v, arrays or Tensors of one shape, which is that of the result. It
+        costs two walks back, however long x is (Pearlmutter 1994).
+
+    >>> from tinygrad_init import hvp
+    >>> hvp(lambda x: x[0] * x[0] * x[1])([1.0, 2.0], [1.0, 0.0])
+    Tensor([4., 2.])
+    """
+
+    def product(x: Any, v: Any) -> Tensor:
+        leaf = _leaf(x)
+        slope = _grad_or_zeros(_result(f, leaf), leaf, create_graph=True)
+        return _grad_or_zeros(slope, leaf, gradient=v)
+
+    return product
+
+
+def _leaf(x: Any) -> Tensor:
+    return Tensor(x, requires_grad=True)
+
+
+def _result(f: Callable[[Tensor], Any], x: Tensor) -> Tensor:
+    y = f(x)
+    if not isinstance(y, Tensor):
+        raise GraphError(f"the function must give a Tensor, got {type(y).__name__}")
+    return y
+
+
+def _grad_or_zeros(y: Tensor, x: Tensor, **settings: Any) -> Tensor:
+    """The gradient, also of what does not depend on ``x`` at all."""
+    return grad(y, x, **settings) if y.requires_grad else Tensor(np.zeros_like(x.data))
+
+
+def _rows(y: Tensor, x: Tensor) -> Tensor:
+    """The derivative of every entry of ``y``, one walk back for each."""
+    found = np.zeros((*y.shape, *x.shape), x.dtype)
+    for entry in np.ndindex(y.shape):
+        chosen = np.zeros(y.shape, y.dtype)
+        chosen[entry] = 1
+        found[entry] = _grad_or_zeros(y, x, gradient=chosen).data
+    return Tensor(found)
 
 
 def check_grad(

@@ -183,6 +183,37 @@ def _what_it_reads(rule: Rule | None) -> tuple[bool, ...]:
     return tuple(not name.startswith("_") for name in positional[1:])
 
 
+def operation(
+    name: str, forward: Callable[..., Any], *rules: Rule | None, formula: str = "", **settings: Any
+) -> Operation:
+    """An operation of your own: forward, one derivative per argument, formula.
+
+    Args:
+        name: for messages and drawings.
+        forward: computes on arrays (and on numbers, if it is to work on Values).
+        rules: one per argument, ``rule(g, y, *arguments)``: the gradient that arrives times the
+            derivative. Written in ``+ - * /`` and rows of ``tg.F``, it can itself be
+            differentiated. ``None`` for an argument that has no derivative.
+        formula: in LaTeX.
+        settings: more of what an :class:`Operation` takes, such as ``params`` or ``at_kinks``;
+            ``exact=`` says how to compute in reproducible arithmetic, where it is refused
+            otherwise.
+
+    Check it with ``check_grad``:
+
+    >>> import tinygrad_init as tg
+    >>> cube = tg.operation("cube", lambda x: x * x * x, lambda g, y, x: g * (3 * x * x))
+    >>> tg.check_grad(cube, [1.0, -2.0], order=2)
+    >>> x = tg.Value(2.0)
+    >>> cube(x).backward()
+    >>> x.grad
+    12.0
+    """
+    exact = settings.pop("exact", None)
+    settings.setdefault("scalar", forward)
+    return Operation(name, forward, exact, *rules, formula=formula, **settings)
+
+
 class Table:
     """The operations by name: ``F.tanh`` is the row of tanh."""
 
