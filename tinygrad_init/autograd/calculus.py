@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .errors import GradientError, GraphError
+from .errors import DataError, GradientError, GraphError
 from .tape import Node, backpropagate, data_of
 from .tensor import Array, Tensor
 
@@ -189,6 +189,8 @@ def check_grad(
     >>> import tinygrad_init as tg
     >>> tg.check_grad(lambda a, b: a * b.tanh(), [1.0, 2.0], [0.5, -0.3], order=2)
     """
+    if order not in (1, 2):
+        raise DataError(f"check_grad compares derivatives of order 1 or 2, got order={order}")
     points = [Tensor(np.asarray(data_of(x), np.float64), requires_grad=True) for x in xs]
 
     def number(*tensors: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ import functools
 import inspect
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from typing import Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 PLAIN, EXACT = 0, 1  #: the two arithmetics, as indices into ``Operation.kernels``
 ARITHMETIC_NAMES = ("ordinary", "reproducible")
@@ -45,7 +45,8 @@ current = _settings.get
 class Mode:
     """A change of some settings, usable as ``with mode:`` and as ``@mode``."""
 
-    changes: ClassVar[dict[str, Any]]
+    def __init__(self, **changes: Any) -> None:
+        self.changes = changes
 
     def __enter__(self) -> None:
         now = _settings.get()
@@ -119,7 +120,8 @@ class no_grad(Mode):  # noqa: N801 - a mode reads like a keyword, as in PyTorch
     False
     """
 
-    changes: ClassVar = {"recording": False}
+    def __init__(self) -> None:
+        super().__init__(recording=False)
 
 
 class reproducible(Mode):  # noqa: N801
@@ -127,9 +129,11 @@ class reproducible(Mode):  # noqa: N801
 
     Ordinary floating-point addition depends on the order of its terms, and a matrix product adds
     in an order that depends on the shape, the processor and the number of threads. In this mode
-    every sum and product of arrays is the exact real value, rounded once to nearest even, and
-    the elementary functions use correctly rounded operations alone. A function without such a
-    version raises :class:`~tinygrad_init.autograd.errors.GraphError`, naming it.
+    every sum over an axis and every matrix product is the exact real value, rounded once to
+    nearest even, and the elementary functions use correctly rounded operations alone. That holds
+    for each operation by itself: ``a + b + c`` and the built-in ``sum`` are several additions, each
+    rounded; stack the terms and sum over an axis instead. A function without such a version
+    raises :class:`~tinygrad_init.autograd.errors.GraphError`, naming it.
 
     >>> import tinygrad_init as tg
     >>> terms = tg.Tensor([1e16, 1.0, -1e16])
@@ -140,4 +144,10 @@ class reproducible(Mode):  # noqa: N801
     1.0
     """
 
-    changes: ClassVar = {"arithmetic": EXACT}
+    def __init__(self) -> None:
+        super().__init__(arithmetic=EXACT)
+
+
+def in_arithmetic(arithmetic: int) -> Mode:
+    """``PLAIN`` or ``EXACT`` for a block, whichever is in force around it."""
+    return Mode(arithmetic=arithmetic)

@@ -125,6 +125,8 @@ class Operation:
             if self.scalar is None or any(isinstance(arg, _ARRAYS) for arg in args):
                 return kernel(*args, **params)
             return self._on_numbers(kernel, args, params)
+        except ShapeError as error:  # of an operation that this one is made of
+            raise ShapeError(f"{self.name}: {error}") from error
         except TinygradInitError:
             raise
         except _NUMERIC_ERRORS as error:
@@ -332,6 +334,12 @@ class Node:
         made = self.operation.name if self.operation else f"leaf {self.kind}"
         return f"{made} {self.label!r}" if self.label else made
 
+    def __format__(self, how: str) -> str:
+        """``f"{loss:.3f}"`` formats the number; without a format the node is shown whole."""
+        if not how:
+            return str(self)
+        return format(self._data.item() if isinstance(self._data, _ARRAYS) else self._data, how)
+
     # Arithmetic: an operator is the row of its name.
 
     def __add__(self, other: Any) -> Any:
@@ -438,8 +446,10 @@ def _mixture(operation: Operation) -> GraphError:
     )
 
 
-def youngest_first(root: Node) -> list[Node]:
+def youngest_first(root: Node, everything: bool = False) -> list[Node]:
     """``root`` and every node through which its gradient flows, results before arguments.
+
+    With ``everything`` also the nodes through which it does not.
 
     Why an order at all? With ``b = a + a`` and ``c = b + b`` the gradient of ``b`` must be
     complete, from both of its uses, before it is passed on to ``a``. A node is younger than its
@@ -449,7 +459,9 @@ def youngest_first(root: Node) -> list[Node]:
     waiting = [root]
     while waiting:
         for argument in waiting.pop().arguments:
-            if isinstance(argument, Node) and argument.requires_grad and argument not in found:
+            if not isinstance(argument, Node) or argument in found:
+                continue
+            if argument.requires_grad or everything:
                 found.add(argument)
                 waiting.append(argument)
     return sorted(found, key=lambda node: node.age, reverse=True)
@@ -461,13 +473,6 @@ def backpropagate(root: Node, seed: Any, create_graph: bool = False) -> dict[Nod
     Numbers or arrays, or nodes that can be differentiated again if ``create_graph``.
     Nobody's ``.grad`` is touched.
     """
-    if root.operation is not None and root.arithmetic != modes.current().arithmetic:
-        names = modes.ARITHMETIC_NAMES
-        raise GraphError(
-            f"{root.describe()} was recorded in {names[root.arithmetic]} arithmetic and is "
-            f"differentiated in {names[modes.current().arithmetic]}: put both inside or both "
-            f"outside `with tg.reproducible()`"
-        )
     if create_graph and not isinstance(seed, Node):
         seed = root._wrap(seed)
     gradients: dict[Node, Any] = {root: seed}
@@ -485,6 +490,13 @@ def vector_jacobian_products(
     operation = node.operation
     if operation is None:
         return
+    if node.arithmetic != modes.current().arithmetic:
+        names = modes.ARITHMETIC_NAMES
+        raise GraphError(
+            f"{node.describe()} was recorded in {names[node.arithmetic]} arithmetic and is "
+            f"differentiated in {names[modes.current().arithmetic]}: put both inside or both "
+            f"outside `with tg.reproducible()`"
+        )
     if create_graph:
         y, args = node, node.arguments
     else:
@@ -494,7 +506,13 @@ def vector_jacobian_products(
         if rule is None or not isinstance(argument, Node) or not argument.requires_grad:
             continue
         _refuse_stale(node, operation.reads[0 if operation.is_variadic else position])
-        yield argument, argument._fit(rule(gradient, y, *args, **node.params))
+        try:
+            found = rule(gradient, y, *args, **node.params)
+        except ZeroDivisionError as error:  # of Python's numbers; arrays give inf
+            raise ZeroDivisionError(
+                f"the derivative of {operation.name} at {', '.join(map(repr, args))} is infinite"
+            ) from error
+        yield argument, argument._fit(found)
 
 
 def _refuse_stale(node: Node, reads: tuple[bool, ...]) -> None:

@@ -89,8 +89,9 @@ class Tensor(Node):
     def data(self) -> Array:
         """The array. Assigning copies into the existing memory, and counts as a change.
 
-        A write that only NumPy sees, such as ``t.data[0] = 1``, is not noticed: assign to
-        ``t.data`` where a computation that has been recorded is still to be differentiated.
+        A write that only NumPy sees is not noticed: ``t.data[0] = 1``, or filling an array that
+        was an operand (``x`` in ``w * x``) anew between forward and backward. Assign to ``t.data``,
+        and give a recorded computation arrays that stay as they are until ``backward()``.
         """
         array: Array = self._data
         return array
@@ -245,10 +246,12 @@ class Tensor(Node):
     def _in_place(self, sign: str, ufunc: Callable[..., Array], other: Any) -> Tensor:
         if self.requires_grad or (isinstance(other, Node) and other.requires_grad):
             name = self.label or "t"
+            update = f"`{name}.data {sign}= ...` to change the numbers without recording it"
+            compute = f"`{name} = {name} {sign} ...` to go on computing with a new Tensor"
+            advice = (update, compute) if self.is_leaf else (compute, update)
             raise GraphError(
-                f"`{name} {sign}= ...` would overwrite a part of the graph: write "
-                f"`{name} = {name} {sign} ...` to go on computing, or "
-                f"`{name}.data {sign}= ...` to change the number and not record it"
+                f"`{name} {sign}= ...` would overwrite a part of the graph: write {advice[0]}, "
+                f"or {advice[1]}"
             )
         self.data = ufunc(self._data, data_of(other))
         return self

@@ -45,15 +45,16 @@ class Value(Node):
     __array_ufunc__ = None  # so that numpy_number * value comes to __rmul__
 
     def __init__(self, data: Any, label: str = "") -> None:
-        if not isinstance(data, _NUMBERS):
-            is_many = isinstance(data, (list, tuple, np.ndarray))
-            advice = " (for arrays and lists there is Tensor)" if is_many else ""
-            raise DataError(f"a Value holds one real number, got {type(data).__name__}{advice}")
-        super().__init__(_as_python(data), True, label)
+        super().__init__(_one_number(data), True, label)
         self.grad: Any = 0
 
     @classmethod
     def _wrap(cls, data: Any) -> Any:
+        if isinstance(data, np.ndarray) and data.ndim:
+            raise GraphError(
+                f"a Value and an array of shape {data.shape} do not mix in one operation: "
+                f"use a Tensor"
+            )
         data = _as_python(data)
         if isinstance(data, bool):  # a comparison has no derivative: it is an answer
             return data
@@ -70,12 +71,12 @@ class Value(Node):
 
     @property
     def data(self) -> Any:
-        """The number."""
+        """The number. It is not checked whether it changed between forward and backward."""
         return self._data
 
     @data.setter
     def data(self, number: Any) -> None:
-        self._data = number
+        self._data = _one_number(number)
 
     def backward(self) -> None:
         """Differentiate this number with respect to everything that it was computed from.
@@ -94,6 +95,15 @@ class Value(Node):
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
         return f"Value({self._data!r}, grad={self.grad!r}{name})"
+
+
+def _one_number(data: Any) -> Any:
+    """``data`` as a Python number, if it is one real number."""
+    if not isinstance(data, _NUMBERS):
+        is_many = isinstance(data, (list, tuple, np.ndarray))
+        advice = " (for arrays and lists there is Tensor)" if is_many else ""
+        raise DataError(f"a Value holds one real number, got {type(data).__name__}{advice}")
+    return _as_python(data)
 
 
 def _as_python(number: Any) -> Any:

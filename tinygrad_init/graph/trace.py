@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping, Sized
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from ..autograd import DataError, GraphError, Node, backpropagate, reproducible
-from ..autograd.modes import EXACT, PLAIN, Mode
+from ..autograd import DataError, GraphError, Node, backpropagate
+from ..autograd.modes import in_arithmetic
+from ..autograd.tape import youngest_first
 from . import dot, page, render, text, tree
 from .parts import Edge, GraphNode
 
@@ -202,29 +203,11 @@ def trace(y: Node) -> Graph:
             nodes.append(_node(f"n{len(nodes)}", argument, gradients))
         return ids[id(argument)]
 
-    for node in _oldest_first(y):
+    for node in reversed(youngest_first(y, everything=True)):
         sources = [add(argument) for argument in node.arguments]
         target = add(node)
         edges += [Edge(source, target, position) for position, source in enumerate(sources)]
     return Graph(nodes, edges)
-
-
-def _oldest_first(root: Node) -> list[Node]:
-    """``root`` and every node below it, also where no gradient flows; arguments before results."""
-    found = {root}
-    waiting = [root]
-    while waiting:
-        for argument in waiting.pop().arguments:
-            if isinstance(argument, Node) and argument not in found:
-                found.add(argument)
-                waiting.append(argument)
-    return sorted(found, key=lambda node: node.age)
-
-
-class _Ordinary(Mode):
-    """Ordinary arithmetic, also inside a block of ``reproducible``."""
-
-    changes: ClassVar = {"arithmetic": PLAIN}
 
 
 def _gradients(root: Node) -> dict[Node, Any]:
@@ -233,7 +216,7 @@ def _gradients(root: Node) -> dict[Node, Any]:
         return {}
     value = root._data
     seed = np.ones_like(value) if isinstance(value, np.ndarray) else 1
-    with reproducible() if root.arithmetic == EXACT else _Ordinary():
+    with in_arithmetic(root.arithmetic):
         return backpropagate(root, seed)
 
 

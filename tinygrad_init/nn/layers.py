@@ -103,6 +103,8 @@ class MLP(Module):
         rng: init.Seed = None,
         dtype: DTypeLike = np.float64,
     ) -> None:
+        if not isinstance(sizes, Sequence):
+            raise DataError(f"sizes come in a list, such as [2, 3, 1], got {sizes!r}")
         if len(sizes) < 2:
             raise DataError(f"an MLP needs sizes for its inputs and its outputs, got {list(sizes)}")
         if isinstance(activation, str) and activation not in ACTIVATIONS:

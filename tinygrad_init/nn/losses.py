@@ -70,7 +70,8 @@ def cross_entropy(logits: Any, labels: ArrayLike) -> Any:
         )
     count = logits.shape[-1]
     if classes.dtype.kind not in "iu":
-        raise DataError(f"cross_entropy: labels are integers, got dtype {classes.dtype}")
+        raise DataError(f"cross_entropy: labels are integers, got dtype {classes.dtype}: "
+                        f"write labels.astype(int) if that is what they mean")
     if classes.size and not (classes.min() >= 0 and classes.max() < count):
         raise DataError(
             f"cross_entropy: labels go from 0 to {count - 1} here, "

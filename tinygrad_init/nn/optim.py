@@ -41,8 +41,11 @@ class SGD:
         momentum: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
-        if isinstance(parameters, Tensor):
-            raise DataError("parameters come in a list: write [w] where there is only one")
+        if not isinstance(parameters, Iterable) or isinstance(parameters, Tensor):
+            raise DataError(
+                f"an optimiser takes a list of parameters, got {type(parameters).__name__}: "
+                f"write model.parameters(), or [w] for one Tensor"
+            )
         self.parameters = list(parameters)
         if not self.parameters:
             raise DataError("there is nothing to optimise: no parameters were given")

@@ -1,6 +1,7 @@
 """Networks of single numbers: every weight is a `Value`, every sum can be drawn.
 
 The classes mean what micrograd's do, so a program written for it runs with its imports changed.
+One difference: no global random state is read, so seed the weights with ``rng=``.
 
 >>> from tinygrad_init.nn.scalar import MLP
 >>> model = MLP(2, [3, 1], rng=0)

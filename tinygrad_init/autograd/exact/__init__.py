@@ -4,7 +4,7 @@ Floating-point addition rounds after every step, so ``(a + b) + c`` and ``a + (b
 in the last bit, and a fast matrix product adds in whatever order suits the shape and the processor.
 Two equal columns of ``X @ W`` can then come out unequal. Here they cannot:
 
-* :mod:`products`: a sum or a product of matrices is the exact real value, rounded once.
+* :mod:`products`: a sum over an axis or a product of matrices is the exact value, rounded once.
 * :mod:`selections`: maxima, with one kind of zero.
 * :mod:`elementary`: exp, log, tanh, ... from correctly rounded operations alone.
 

@@ -39,7 +39,9 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[Any]
 
 SIGNIFICAND = 53  #: bits of a float64; integers below 2**53 are exact
-WIDEST_SPAN = 400  #: binary orders within one row beyond which Python's integers take over
+#: Binary orders within one row beyond which Python's integers take over. They round to float64
+#: first, which is right only because no row of float32 (277 orders and 24 bits) comes there.
+WIDEST_SPAN = 400
 
 
 def matmul(a: ArrayLike, b: ArrayLike) -> Array:
@@ -198,7 +200,9 @@ def _multiply_slices(left: list[Array], right: list[Array]) -> Array:
 def _round(digits: Array, bits: int, exponent: Array, dtype: np.dtype[Any]) -> Array:
     """``sum(digits[d] * 2.0 ** (exponent - d * bits))``, rounded once to ``dtype``."""
     shape = digits.shape[1:]
-    head = -(-(SIGNIFICAND + 2) // bits) - 1  # all in all it stays below 2**54: room, and a sign
+    # All entries of a row are below 2**bits before they are cut, so a whole product is below
+    # terms * 2**(2 * bits) <= 2**53 in units of the first digit: so many digits hold it and a sign.
+    head = -(-(SIGNIFICAND + 2) // bits) - 1
     width = -(-(SIGNIFICAND + 1) // bits) + 1
     length = head + len(digits)
     padded = np.zeros((length + width, math.prod(shape)), np.int64)
@@ -252,7 +256,8 @@ def _as_integer(digits: list[Any], bits: int) -> Any:
 def _to_odd(nearest: Array, error: Array) -> Array:
     """Where rounding was inexact, the neighbour whose last bit is odd.
 
-    It can be no tie for a narrower format, so rounding once more gives the right result.
+    In a format with two bits less, or fewer, that is no tie and on the right side of each, so
+    rounding once more gives what rounding the exact value would have given.
     """
     is_even = (nearest.view(np.int64) & 1) == 0
     towards = np.where(error > 0, np.inf, 0.0)  # all numbers here are positive
