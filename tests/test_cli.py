@@ -66,7 +66,7 @@ def test_the_screen_shows_data_gradients_tables_and_the_answer(finished: Finishe
         "Training 7 networks for 2 epochs each",
         "training loss",
         "held-out accuracy",
-        "Weights that start constant send every one of the 5 hidden neurons the identical gradient",
+        "send every one of the 5 hidden neurons the identical gradient, bit for bit",
     ]:
         assert expected in shown
 

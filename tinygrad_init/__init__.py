@@ -1,4 +1,4 @@
-"""An autograd engine to read in one sitting, and a laboratory that proves why random weights help.
+"""An autograd engine to read, and a laboratory that shows why random weights help.
 
 >>> import tinygrad_init as tg
 >>> x = tg.Value(3.0)

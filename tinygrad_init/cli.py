@@ -18,8 +18,8 @@ from .nn import ACTIVATIONS, init
 
 EPOCHS, QUICK_EPOCHS = 40, 20
 DESCRIPTION = """\
-Trains networks that differ in nothing but their starting weights, shows the gradients that arrive
-at every hidden neuron, and writes a report.
+Trains networks that differ in their starting weights (and one in its arithmetic), shows the
+gradients that arrive at every hidden neuron, and writes a report.
 """
 
 
@@ -31,8 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         options = _parser().parse_args(given)
-        if options.epochs is None:
-            options.epochs = QUICK_EPOCHS if options.quick else EPOCHS
         _run(options, shlex.join(["tinygrad-init", *given]))
     except KeyboardInterrupt:
         print("tinygrad-init: interrupted; no report was written", file=sys.stderr)
@@ -54,8 +52,10 @@ def _run(options: argparse.Namespace, command: str) -> None:
           f"constant weights, after {study.STEPS} steps:\n")  # fmt: skip
     tied = study.tied_gradients(data, options.width, options.activation, options.seed)
     print(tied, flush=True)
-    arms = {**study.STANDARD_ARMS, **{name: study.Arm(init.get(name)) for name in options.init}}
-    print(f"\nTraining {len(arms)} networks for {options.epochs} epochs each.\n", flush=True)
+    added = [name for name in options.init if name not in study.STANDARD_ARMS]
+    arms = {**study.STANDARD_ARMS, **{name: study.Arm(init.get(name)) for name in added}}
+    plural = "s"[: options.epochs > 1]
+    print(f"\nTraining {len(arms)} networks for {options.epochs} epoch{plural} each.\n", flush=True)
     with study.Progress(len(arms), options.epochs) as progress:
         found = study.run(
             arms,
@@ -95,13 +95,15 @@ def _parser() -> argparse.ArgumentParser:
         help="how many hidden neurons (default 33)")
     add("--activation", metavar="NAME", default="tanh", type=_one_of(ACTIVATIONS),
         help="of the hidden neurons (default tanh)")
-    add("--epochs", metavar="N", type=_whole(1, 100_000),
-        help="passes over the training data (default 40)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", metavar="N", default=EPOCHS, type=_whole(1, 100_000),
+                        help="passes over the training data (default 40)")
+    length.add_argument("--quick", dest="epochs", action="store_const", const=QUICK_EPOCHS,
+                        help=f"{QUICK_EPOCHS} epochs instead of {EPOCHS}")
     add("--seed", metavar="N", default=0, type=_whole(0, 2**63 - 1),
         help="of the split, the draws and the order of data (default 0)")
     add("--out", metavar="PATH", default=Path("report.html"), type=_page,
         help="where the report goes (default report.html)")
-    add("--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs instead of 40")
     add("--version", action="version", version=f"tinygrad-init {__version__}")
     return parser
 
@@ -148,6 +150,8 @@ def _page(text: str) -> Path:
         reason = "lies in a folder that does not exist"
     elif not os.access(path.parent, os.W_OK):
         reason = "lies in a folder that may not be written to"
+    elif path.suffix.lower() not in (".html", ".htm"):
+        reason = "does not end in .html"
     else:
         return path
     raise argparse.ArgumentTypeError(f"{text!r} {reason}: give the path of a file to write")

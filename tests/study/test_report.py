@@ -225,7 +225,7 @@ def test_hostile_names_of_arms_are_shown_as_they_are(
     renamed = replace(
         found.study,
         records=dict.fromkeys([*names, "other"], found.study.records["glorot"]),
-        arms={name: Arm(tg.init.glorot_uniform(), about=name) for name in [*names, "other"]},
+        arms={name: Arm(tg.init.glorot_uniform()) for name in [*names, "other"]},
     )
     page = Page(found.write(tmp_path / "r.html", study=renamed).read_text(encoding="utf-8"))
     assert page.names().isdisjoint({"script", "b"})
@@ -274,14 +274,42 @@ def test_the_answer_says_what_became_of_each_arm(found: Any) -> None:
         "glorot": _record([0.1, 0.95, 0.97], 7),
     }).replace(";", ".")  # fmt: skip
     assert "7 hidden neurons the identical gradient, bit for bit" in said
-    exact = re.search(r"does not depend on order, 2 epochs [^.]*", said)
-    assert exact is not None
-    assert "1 distinct neuron" in exact[0]
-    assert "did not reach 90%" in exact[0]
-    assert "36%" in exact[0]
-    assert re.search(r"In ordinary arithmetic[^%]* did not reach 90%[^%]* 47%\)", said)
-    assert re.search(r"1e-8 added,[^%]* reached 90%[^.]* after 2 epochs\.", said)
+    assert re.search(r"one neuron wide after 2 epochs: [^%]*did not reach 90%[^%]* 36%\)", said)
+    assert re.search(r"In ordinary arithmetic[^%]* 2 kinds[^%]* did not reach 90%[^%]* 47%\)", said)
+    assert re.search(r"asymmetry, not randomness[^%]* reached 90%[^.]* after 2 epochs\.", said)
     assert re.search(r"Random weights [^%]* reached 90%[^.]* after 1 epoch\.", said)
+
+
+def test_the_answer_concludes_nothing_that_the_run_does_not_show(found: Any) -> None:
+    enough = _answer(found, {"constant, exact": _record([0.1, 0.95], 1),
+                             "constant + 1e-8": _record([0.1, 0.95], 7),
+                             "glorot": _record([0.1, 0.95], 7)})  # fmt: skip
+    assert "enough on these data" in enough
+    assert "not randomness" not in enough
+    assert "without that wait" not in enough
+    nobody = _answer(found, {"constant, exact": _record([0.1, 0.2], 1),
+                             "constant + 1e-8": _record([0.1, 0.2], 7),
+                             "glorot": _record([0.1, 0.3], 7)})  # fmt: skip
+    assert "not randomness" not in nobody
+    assert "without that wait" not in nobody
+
+
+def test_the_answer_counts_neurons_at_the_end(found: Any) -> None:
+    split = replace(_record([0.1, 0.2], 1), widths=[[1], [4]])
+    assert "4 kinds" in _answer(found, {"constant": split})
+
+
+def test_arms_that_only_bear_a_standard_name_are_not_spoken_of(found: Any) -> None:
+    study = replace(found.study, arms={"glorot": Arm(tg.init.zeros())})
+    assert "andom weights" not in tg.study.answer(found.tied, study)
+
+
+def test_charts_show_numbers_and_no_markup(found: Any, tmp_path: Path) -> None:
+    page = Page(found.write(tmp_path / "r.html").read_text(encoding="utf-8"))
+    for chart in page.charts():
+        words = [text for element in chart.iter() if (text := (element.text or "").strip())]
+        assert len(words) > 5
+        assert not [word for word in words if "$" in word or "\\" in word]
 
 
 def test_the_answer_follows_the_target(found: Any) -> None:

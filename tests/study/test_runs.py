@@ -111,7 +111,57 @@ def test_one_standard_arm_is_exact_and_starts_where_the_ordinary_one_does() -> N
     assert len(np.unique(starts["constant"])) == 1
     assert 0 < abs(starts["constant + 1e-8"] - starts["constant"]).max() < 1e-7
     assert not starts["zeros"].any()
-    assert all(arm.about for arm in arms.values())
+
+
+def test_an_epoch_is_what_numpy_makes_of_it_written_by_hand() -> None:
+    data = tg.data.load("iris")
+    record = tg.study.run({"mine": "he_normal"}, data, [4, 5, 3], epochs=2, batch_size=7,
+                          lr=0.05, momentum=0.8, seed=3).records["mine"]  # fmt: skip
+    for_weights, for_batches = (np.random.SeedSequence(3, spawn_key=(k,)) for k in range(2))
+    layers = tg.nn.MLP([4, 5, 3], weight_init="he_normal", rng=for_weights).layers
+    W1, b1, W2, b2 = (p.data for layer in layers for p in (layer.weight, layer.bias))
+    velocities = [np.zeros_like(p) for p in (W1, b1, W2, b2)]
+
+    def forward(X: Any) -> tuple[Any, Any]:
+        hidden = np.tanh(X @ W1 + b1)
+        powers = np.exp(hidden @ W2 + b2)
+        return hidden, powers / powers.sum(axis=1, keepdims=True)
+
+    def loss_and_accuracy() -> tuple[float, float]:
+        _, p = forward(data.X_train)
+        _, held_out = forward(data.X_test)
+        right = (held_out.argmax(axis=1) == data.y_test).mean()
+        return float(-np.log(p[np.arange(len(p)), data.y_train]).mean()), float(right)
+
+    expected = [loss_and_accuracy()]
+    rng = np.random.default_rng(for_batches)
+    for _ in range(2):
+        order = rng.permutation(len(data.X_train))
+        for start in range(0, len(order), 7):
+            X, y = data.X_train[order[start : start + 7]], data.y_train[order[start : start + 7]]
+            hidden, p = forward(X)
+            p[np.arange(len(p)), y] -= 1
+            p /= len(p)
+            back = p @ W2.T * (1 - hidden**2)
+            gradients = [X.T @ back, back.sum(axis=0), hidden.T @ p, p.sum(axis=0)]
+            for parameter, v, g in zip((W1, b1, W2, b2), velocities, gradients, strict=True):
+                v *= 0.8
+                v += g
+                parameter -= 0.05 * v
+        expected.append(loss_and_accuracy())
+    assert record.losses == pytest.approx([loss for loss, _ in expected], rel=1e-9)
+    assert record.accuracies == pytest.approx([right for _, right in expected])
+
+
+def test_an_ordinary_arm_stays_ordinary_inside_reproducible() -> None:
+    def distances() -> list[float]:
+        return tg.study.run({"ones": "ones"}, "digits", [64, 33, 10], epochs=1).records[
+            "ones"
+        ].distances
+
+    outside = distances()
+    with tg.reproducible():
+        assert distances() == outside
 
 
 def test_tied_gradients_are_computed_in_exact_and_then_in_ordinary_arithmetic(

@@ -303,13 +303,13 @@ def test_the_table_shows_norms_entries_bits_and_classes() -> None:
     found = _found(_blocks())
     lines = str(found).splitlines()
     heads = lines[0].split()
-    assert heads == ["neuron", "|gradient|", "dL/dw[0]", "dL/dw[1]", "dL/dw[2]", "bits", "class"]
+    assert heads == ["neuron", "norm", "dL/dw[0]", "dL/dw[1]", "bits", "class"]
     assert len(lines) == 6
     for line, neuron in zip(lines[1:], found.neurons, strict=True):
         index, norm, *entries, bits, letter = line.split()
         assert int(index) == neuron.index
-        assert float(norm) == pytest.approx(neuron.norm, rel=1e-4)
-        assert [float(entry) for entry in entries] == pytest.approx(neuron.gradient[:3], rel=1e-4)
+        assert float(norm) == pytest.approx(neuron.norm, rel=1e-3)
+        assert [float(entry) for entry in entries] == neuron.gradient[:2].tolist()
         assert bits == neuron.digest
         assert letter == "AB"[neuron.class_]
 
@@ -347,7 +347,7 @@ def test_entries_that_are_zero_for_everybody_are_left_out() -> None:
 def test_a_gradient_that_is_zero_everywhere_is_shown_all_the_same() -> None:
     found = _found(tg.nn.MLP([4, 3, 3], weight_init="zeros"))
     assert telling_entries(found.neurons, 2) == [0, 1]
-    assert "0.0000e+00" in str(found)
+    assert "0.0000000000000000e+00" in str(found)
 
 
 def test_classes_have_letters_for_ever() -> None:

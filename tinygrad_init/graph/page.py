@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import text
+from .document import document
 from .dot import CLASSES, STYLES, role
 from .parts import Edge, GraphNode, equations, names
 
@@ -25,25 +24,15 @@ _LEGEND = {
 _OUTLINE = {"filled": "solid", "filled,dashed": "dashed", "filled,dotted": "dotted"}
 
 _STYLE = """
-:root { color-scheme: light dark;
-  --ink: #1b1b1b; --paper: #ffffff; --line: #d0d0d0; --soft: #5c5c5c; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e8e8e8; --paper: #16181c; --line: #3c4048; --soft: #a8adb5; }
-}
-body { margin: 2rem auto; padding: 0 1.5rem; max-width: 90rem; color: var(--ink);
-  background: var(--paper); font: 16px/1.5 Helvetica, Arial, sans-serif; }
+body { max-width: 90rem; }
 h1 { font-size: 1.5rem; overflow-wrap: anywhere; }
 .drawing, .table { overflow-x: auto; margin: 1.5rem 0; }
 .drawing svg { display: block; height: auto; margin: auto; max-width: 100%; }
 .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; }
 .legend li { display: flex; align-items: center; gap: .5em; }
 .legend span { box-sizing: border-box; width: 1.8em; height: 1.1em; }
-table { border-collapse: collapse; font-size: .9rem; }
-th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: top; white-space: nowrap; }
-th { color: var(--soft); font-weight: normal; }
+th, td { padding: .35rem .8rem; text-align: left; vertical-align: top; }
 td.number { font-variant-numeric: tabular-nums; }
-code { font-size: .95em; }
 """
 
 
@@ -51,34 +40,13 @@ def to_html(nodes: Sequence[GraphNode], edges: Sequence[Edge], svg: str) -> str:
     """The page around a drawing."""
     output = nodes[-1]
     title = f"How {names(nodes)[output.id]} was computed"
-    style = _STYLE + _size(svg) + _swatches(nodes)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    # The policy lets the page do nothing but show itself: no script, no request, one style sheet.
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{escape(title)}</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>{escape(title)}</h1>
+    return document(title, _STYLE + _size(svg) + _swatches(nodes), f"""<h1>{escape(title)}</h1>
 {_legend(nodes)}
 <div class="drawing" tabindex="0" role="img" aria-label="The graph; the table below says the same">
 {svg}</div>
 <div class="table" tabindex="0">
 {_table(nodes, edges)}
-</div>
-</body>
-</html>
-"""
+</div>""")
 
 
 def _size(svg: str) -> str:

@@ -85,4 +85,4 @@ def _as_tensor(data: Any) -> Tensor:
     return data if isinstance(data, Tensor) else Tensor(data)
 
 
-BY_NAME = {"mse": mse, "cross_entropy": cross_entropy}  #: the losses that a study knows by name
+BY_NAME = {"mse": mse, "cross_entropy": cross_entropy}  #: the losses that are known by name

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from ..autograd import DataError
 
-LIBRARIES = ("scipy", "sklearn", "matplotlib", "threadpoolctl", "tqdm")  #: the extra ``study``
+LIBRARIES = ("sklearn", "matplotlib", "threadpoolctl", "tqdm")  #: the extra ``study``
 
 
 def require(*modules: str) -> None:

@@ -24,15 +24,19 @@ _STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "grid.alpha": 0.3,
 }
-EXACTLY_ZERO = 1e-19  #: where a logarithmic axis shows a distance of exactly zero
 
 
 def loss_curves(study: Study) -> str:
     """Training loss over epochs, one line for each arm."""
+    from matplotlib.ticker import LogLocator
+
     figure, axes = _figure("training loss", study)
     for k, record in enumerate(study.records.values()):
         axes.plot(record.losses, **_line(k))
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(lambda loss, _: f"{loss:g}")
+    axes.minorticks_off()
     return _svg(figure, axes, study)
 
 
@@ -50,13 +54,15 @@ def distance_curves(study: Study) -> str:
     """The largest difference between two hidden neurons, on a logarithmic scale."""
     figure, axes = _figure("largest difference between two neurons", study)
     axes.set_yscale("log")
+    found = np.array([record.distances for record in study.records.values()])
+    smallest = found[found > 0].min(initial=1e-16)
+    zero = smallest / 1e3  # a place for exactly zero, which a logarithmic axis does not have
     for k, record in enumerate(study.records.values()):
-        axes.plot(np.maximum(record.distances, EXACTLY_ZERO), **_line(k))
-    axes.axhspan(EXACTLY_ZERO / 10, EXACTLY_ZERO * 3, color="black", alpha=0.06, linewidth=0)
-    axes.set_ylim(EXACTLY_ZERO / 10, 10)
-    ticks = [EXACTLY_ZERO, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1]
-    labels = ["exactly 0", *(f"1e{int(np.log10(tick))}" for tick in ticks[1:-1]), "1"]
-    axes.set_yticks(ticks, labels)
+        axes.plot(np.where(np.array(record.distances) > 0, record.distances, zero), **_line(k))
+    axes.axhspan(zero / 10, zero * 10, color="black", alpha=0.06, linewidth=0)
+    axes.set_ylim(zero / 10, 10)
+    ticks = [tick for tick in 10.0 ** np.arange(-30, 1, 3) if tick >= smallest]
+    axes.set_yticks([zero, *ticks], ["exactly 0", *(f"{tick:g}" for tick in ticks)])
     axes.minorticks_off()
     return _svg(figure, axes, study)
 

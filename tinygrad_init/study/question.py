@@ -13,7 +13,7 @@ from ..nn import MLP, init, losses, optim
 from ..symmetry import NeuronGradients, gradients
 from .arms import CONSTANT
 from .data import Dataset, batches
-from .runs import arithmetic, one_blas_thread, train_step
+from .runs import BATCH_SIZE, LR, MOMENTUM, WIDTH, arithmetic, one_blas_thread, train_step
 
 STEPS = 10  #: minibatch steps before the gradients are shown
 
@@ -61,7 +61,7 @@ class TiedGradients:
 
 
 def tied_gradients(
-    data: Dataset, width: int = 33, activation: str = "tanh", seed: int = 0, steps: int = STEPS
+    data: Dataset, width: int = WIDTH, activation: str = "tanh", seed: int = 0, steps: int = STEPS
 ) -> TiedGradients:
     """Train constant weights for a few steps in each arithmetic, and compare the neurons.
 
@@ -74,9 +74,9 @@ def tied_gradients(
     with one_blas_thread():
         for is_exact in (True, False):
             model = MLP([data.features, width, data.classes], activation, init.constant(CONSTANT))
-            optimiser = optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
+            optimiser = optim.SGD(model.parameters(), LR, MOMENTUM)
             rng = init.generator(seed)
-            passes = (batches(data.X_train, data.y_train, 64, rng) for _ in range(steps))
+            passes = (batches(data.X_train, data.y_train, BATCH_SIZE, rng) for _ in range(steps))
             with arithmetic(is_exact):
                 for X, y in islice(chain.from_iterable(passes), steps):
                     train_step(model, optimiser, X, y)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import platform
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -12,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ..graph import Graph
+from ..graph.document import document
 from ..graph.render import write_whole
 from ..symmetry.gradients import NeuronGradients, class_name, telling_entries
+from .arms import STANDARD_ARMS
 from .plots import accuracy_curves, distance_curves, loss_curves
 from .question import TiedGradients
 from .runs import Record, Study, width_text
@@ -22,30 +23,21 @@ from .runs import Record, Study, width_text
 CLASS_TINTS = ("#BFE3F7", "#FBD9A5", "#A8E0CC", "#F2C9DD", "#F5EFA0", "#F3BD9B", "#D5D5D5")
 
 _STYLE = """
-:root { color-scheme: light dark;
-  --ink: #1b1b1b; --paper: #ffffff; --line: #d0d0d0; --soft: #5c5c5c; --card: #f5f7f9; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e8e8e8; --paper: #16181c; --line: #3c4048; --soft: #a8adb5; --card: #20242a; }
-}
-body { margin: 2rem auto; padding: 0 1.2rem; max-width: 62rem; color: var(--ink);
-  background: var(--paper); font: 17px/1.55 Helvetica, Arial, sans-serif; }
+body { max-width: 62rem; font-size: 17px; }
 h1 { font-size: 1.9rem; line-height: 1.2; }
 h2 { font-size: 1.3rem; margin-top: 2.6rem; }
 .answer { background: var(--card); border-left: 5px solid #0072B2; padding: .8rem 1.2rem; }
 .wide { overflow-x: auto; }
 figure { margin: 1rem 0; }
 figure img, .paper { background: #ffffff; border-radius: 6px; }
-figure img { width: 100%; height: auto; display: block; }
+figure img { width: 100%; min-width: 36rem; height: auto; display: block; }
 .paper { padding: .8rem; overflow-x: auto; }
-.paper svg { display: block; margin: auto; height: auto; max-width: 100%; min-width: 36rem; }
+.paper svg { display: block; margin: auto; height: auto; max-width: 100%; min-width: 30rem; }
 figcaption, .note { color: var(--soft); font-size: .92rem; }
-table { border-collapse: collapse; font-size: .92rem; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right;
-  font-variant-numeric: tabular-nums; white-space: nowrap; }
-th:first-child, td:first-child, td.text, th.text { text-align: left; }
-th { color: var(--soft); font-weight: normal; vertical-align: bottom; }
+th, td { padding: .3rem .7rem; text-align: right; font-variant-numeric: tabular-nums; }
+th:first-child, td:first-child { text-align: left; }
+th { vertical-align: bottom; }
 th[colspan] { text-align: center; border-bottom: none; }
-code { font-size: .95em; }
 details { margin: .6rem 0; }
 """
 
@@ -69,35 +61,21 @@ def write_report(
 
 def to_html(tied: TiedGradients, study: Study, tiny: Graph, command: str) -> str:
     """The page as text: it runs no script and makes no request, and says so in its policy."""
-    style = _STYLE + "".join(
+    tints = "".join(
         f"td.class{k} {{ background: {tint}; color: #1b1b1b; }}\n"
         for k, tint in enumerate(CLASS_TINTS)
     )
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
     exact, ordinary = tied.verdicts
     sizes = "-".join(map(str, study.settings["sizes"]))
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>Why random weights?</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>Why do random weights help?</h1>
+    return document("Why random weights?", _STYLE + tints, f"""<h1>Why do random weights help?</h1>
 <p class="answer">{escape(answer(tied, study))}</p>
 <p class="note">{escape(str(study.data))}. Network {sizes}, {escape(study.settings["activation"])},
 softmax cross-entropy, SGD at rate {study.settings["lr"]:g} with momentum
-{study.settings["momentum"]:g}, minibatches of {study.settings["batch_size"]}. Every arm sees the
-same data in the same order; they differ in their starting weights and, where it says “exact”, in
-the arithmetic.</p>
+{study.settings["momentum"]:g}, minibatches of {study.settings["batch_size"]}: one seed,
+one learning rate for all. Every arm sees the same data in the same order; they differ in their
+starting weights and, where it says “exact”, in the arithmetic: there every sum over an axis and
+every matrix product is the exact value, rounded once (<code>tg.reproducible()</code>), so nothing
+depends on the order of adding.</p>
 
 <h2>The loss</h2>
 {_figure(loss_curves(study), "Training loss over epochs", "Training loss, logarithmic.")}
@@ -108,11 +86,13 @@ the arithmetic.</p>
 <h2>The distance between copies</h2>
 {_figure(distance_curves(study), "Largest difference between two hidden neurons over epochs",
          "The largest difference of a weight between any two hidden neurons, logarithmic. "
-         "In the shaded band it is exactly zero: all neurons are one neuron.")}
+         "In the shaded band it is exactly zero: all neurons are one neuron. "
+         "Lines that run together there hide one another.")}
 
 <h2>The gradients of constant weights</h2>
 <p>After {tied.steps} minibatch steps from constant weights, this is the gradient that arrives at
-each hidden neuron. Equal colours and letters mean equal bits.</p>
+each hidden neuron. Within a table, equal colours and letters mean equal
+bits. The entries shown are the first that are not zero for every neuron.</p>
 <p>In {escape(exact)}</p>
 {_gradient_table(tied.exact)}
 <p>In {escape(ordinary)}</p>
@@ -122,60 +102,106 @@ each hidden neuron. Equal colours and letters mean equal bits.</p>
 <p>A 2-2-1 network with constant weights, its mean squared error on two examples, and the chain
 rule: every box shows a value and the gradient of the loss with respect to it. The two columns of
 the gradient of W1 are equal, and so are the two rows of that of W2.</p>
-<figure><div class="paper">{tiny.to_svg(direction="TB")}</div></figure>
+<figure><div class="paper" tabindex="0">{tiny.to_svg(direction="TB")}</div></figure>
 
 <h2>To repeat it</h2>
 <p><code>{escape(command)}</code></p>
 <p class="note">Seed {study.settings["seed"]}, Python {platform.python_version()}, NumPy
 {escape(np.__version__)}, {escape(platform.machine())}. In ordinary arithmetic the last bits, and so
 the moment at which copies part, depend on the machine; in order-independent arithmetic they do
-not.</p>
-</body>
-</html>
-"""
+not.</p>""")
 
 
 def answer(tied: TiedGradients, study: Study) -> str:
-    """The answer in a paragraph, from what this run found."""
+    """The answer in a paragraph: only what the standard arms of this run show."""
     width = len(tied.exact.neurons)
     if width == 1:
         return (
             "A hidden layer of one neuron has no copies, so constant weights tie nothing there: "
             "take a width of two or more to see what they do."
         )
-    sentences = [
-        f"Weights that start constant send every one of the {width} hidden neurons the identical "
-        f"gradient, bit for bit, so the neurons stay equal and the layer stays one neuron wide."
-        if tied.exact.identical
-        else f"The {width} hidden neurons received {len(tied.exact.classes)} different gradients."
-    ]
-    records, epochs = study.records, study.settings["epochs"]
-    if (stuck := records.get("constant, exact")) is not None:
-        kinds = stuck.widths[-1][0]
-        sentences.append(
-            f"In arithmetic that does not depend on order, {epochs} epochs of training left "
-            f"{kinds} distinct neuron{'s'[: kinds > 1]}, and the network {_outcome(study, stuck)}."
-        )
-    if (rounded := records.get("constant")) is not None:
-        kinds = rounded.widths[-1][0]
-        told = (
-            f"rounding told copies apart, into {kinds} kinds"
-            if kinds > 1
-            else "the copies stayed together here as well"
-        )
-        sentences.append(f"In ordinary arithmetic {told}; it {_outcome(study, rounded)}.")
-    if (traced := records.get("constant + 1e-8")) is not None:
-        sentences.append(
-            f"What breaks the tie is not randomness but asymmetry: with a trace of 1e-8 added, the "
-            f"neurons were {traced.distances[-1]:.1g} apart in the end, and the network "
-            f"{_outcome(study, traced)}."
-        )
-    if (random := records.get("glorot")) is not None:
-        sentences.append(
-            f"Random weights start where that wait is already over, at the right scale: "
-            f"the network {_outcome(study, random)}."
-        )
+    standard = {
+        name: study.records[name]
+        for name, arm in STANDARD_ARMS.items()
+        if name in study.records and study.arms.get(name) == arm
+    }
+    stuck, rounded = standard.get("constant, exact"), standard.get("constant")
+    traced, random = standard.get("constant + 1e-8"), standard.get("glorot")
+    sentences = [_about_gradients(tied)]
+    if stuck is not None:
+        sentences.append(_about_exact(study, stuck))
+    if rounded is not None:
+        sentences.append(_about_rounding(study, rounded))
+    if traced is not None:
+        sentences.append(_about_trace(study, traced, stuck))
+    if random is not None:
+        sentences.append(_about_random(study, random, traced))
     return " ".join(sentences)
+
+
+def _about_gradients(tied: TiedGradients) -> str:
+    width = len(tied.exact.neurons)
+    if not tied.exact.identical:
+        return f"The {width} hidden neurons received {len(tied.exact.classes)} different gradients."
+    return (
+        f"In order-independent arithmetic, constant weights send every one of the {width} hidden "
+        f"neurons the identical gradient, bit for bit."
+    )
+
+
+def _about_exact(study: Study, stuck: Record) -> str:
+    kinds, epochs = stuck.widths[-1][0], stuck.epochs
+    after = f"{epochs} epoch{'s'[: epochs > 1]}"
+    if kinds > 1:
+        return f"After {after} they are of {kinds} kinds: the network {_outcome(study, stuck)}."
+    enough = study.settings["target"] <= max(stuck.accuracies)
+    return (
+        f"So the layer is still one neuron wide after {after}"
+        f"{', which is enough on these data' if enough else ''}: "
+        f"the network {_outcome(study, stuck)}."
+    )
+
+
+def _about_rounding(study: Study, rounded: Record) -> str:
+    kinds = rounded.widths[-1][0]
+    told = (
+        f"In ordinary arithmetic rounding told some copies apart, and {kinds} kinds of neuron"
+        if kinds > 1
+        else "In ordinary arithmetic the copies stayed together here, and one kind of neuron"
+    )
+    return f"{told} came out: it {_outcome(study, rounded)}."
+
+
+def _about_trace(study: Study, traced: Record, stuck: Record | None) -> str:
+    start, end = traced.distances[0], traced.distances[-1]
+    grew = f"from {start:.1g} to {end:.1g}"
+    if end < 1000 * start:
+        return (
+            f"A trace of 1e-8 added to the weights has hardly grown ({grew}): "
+            f"{traced.epochs} epoch{'s'[: traced.epochs > 1]} were too few, or nothing drives it."
+        )
+    if stuck is None or _is_earlier(study, traced, stuck):
+        return (
+            f"It takes asymmetry, not randomness: after a wait, a trace of 1e-8 had grown {grew}, "
+            f"and the network {_outcome(study, traced)}."
+        )
+    return (
+        f"A trace of 1e-8 added to the weights grew {grew}, which made no difference here: "
+        f"the network {_outcome(study, traced)}."
+    )
+
+
+def _about_random(study: Study, random: Record, traced: Record | None) -> str:
+    if traced is not None and _is_earlier(study, random, traced):
+        return f"Random weights start without that wait: the network {_outcome(study, random)}."
+    return f"From random weights the network {_outcome(study, random)}."
+
+
+def _is_earlier(study: Study, one: Record, other: Record) -> bool:
+    """Whether ``one`` reached the target, and ``other`` later or never."""
+    target = study.settings["target"]
+    reached, then = one.epochs_to(target), other.epochs_to(target)
+    return reached is not None and (then is None or reached < then)
 
 
 def _outcome(study: Study, record: Record) -> str:
@@ -191,7 +217,8 @@ def _figure(svg: str, alt: str, caption: str) -> str:
     # As an image, so that the names inside one drawing cannot meet those of another.
     data = base64.b64encode(svg.encode("utf-8")).decode("ascii")
     return (
-        f'<figure><img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}">'
+        f'<figure><div class="wide" tabindex="0">'
+        f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}"></div>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
@@ -212,7 +239,7 @@ def _results(study: Study) -> str:
 def _gradient_table(found: NeuronGradients) -> str:
     fan_in = len(found.neurons[0].gradient) - 1
     where = telling_entries(found.neurons, 2)
-    heads = ["neuron", "length", *(f"∂L/∂w[{i}]" if i < fan_in else "∂L/∂b" for i in where),
+    heads = ["neuron", "norm", *(f"∂L/∂w[{i}]" if i < fan_in else "∂L/∂b" for i in where),
              "bits (SHA-256)", "class"]
     rows = []
     for neuron in found.neurons:
@@ -250,6 +277,6 @@ def _table(
         for row in rows
     )
     return (
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
+        f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>"
     )

@@ -1,4 +1,4 @@
-"""Training networks that differ in nothing but their starting weights."""
+"""Training networks that differ in their starting weights, and one in its arithmetic."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..autograd import DataError, no_grad, reproducible
+from ..autograd import DataError, modes, no_grad
 from ..nn import MLP, init, losses, optim
 from ..symmetry import analyze
 from .arms import Arm
 from .data import Dataset, batches, load
 from .extras import require
 
+LR, MOMENTUM, BATCH_SIZE = 0.02, 0.9, 64
 WIDTH = 33  #: no multiple of what a BLAS kernel takes at once, so that its rounding shows
 TIMES = (1, 5, 10, 20, 40)  #: epochs that tables show
 
@@ -99,10 +100,10 @@ def run(
     data: Dataset | str = "digits",
     sizes: Sequence[int] | None = None,
     activation: str = "tanh",
-    lr: float = 0.02,
-    momentum: float = 0.9,
+    lr: float = LR,
+    momentum: float = MOMENTUM,
     epochs: int = 40,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     seed: int = 0,
     target: float = 0.9,
     progress: Progress | None = None,
@@ -224,9 +225,9 @@ def distance_between_neurons(model: MLP, layer: int = 0) -> float:
     return float(np.ptp(neurons, axis=1).max())
 
 
-def arithmetic(is_reproducible: bool) -> contextlib.AbstractContextManager[None]:
-    """The arithmetic of an arm, as a block."""
-    return reproducible() if is_reproducible else contextlib.nullcontext()
+def arithmetic(is_reproducible: bool) -> modes.Mode:
+    """The arithmetic of an arm, as a block, whatever is in force around it."""
+    return modes.in_arithmetic(modes.EXACT if is_reproducible else modes.PLAIN)
 
 
 def one_blas_thread() -> contextlib.AbstractContextManager[Any]:

@@ -7,6 +7,13 @@ splits. What is left are the classes: their neurons compute equal numbers (a sum
 not care which of its members has which weight), receive equal gradients, and therefore stay in one
 class under any update that treats entries alike, as long as sums do not depend on order.
 
+Why does it last? Let p exchange neurons of a hidden layer. That changes nothing of what the network
+computes, so the loss is the same, L(p w) = L(w) for all weights w; differentiate: the gradient at
+p w is p times the gradient at w. At weights that p leaves as they are, p w = w, the gradient is
+left as it is by p, too, so after ``w - rate * gradient`` still p w = w. The same goes for any
+update that treats entries alike. (Colour refinement finds more than such exchanges; there the
+sums over a class take their place in the argument.)
+
 This is the one-dimensional Weisfeiler-Leman algorithm (1968) on the graph of the weights; Grohe et
 al. (2014) use it to make linear programs smaller, as :meth:`Symmetry.quotient` does with networks.
 """
@@ -75,10 +82,10 @@ class Symmetry:
             dtype=self._model.layers[0].weight.dtype,
         )
         for k, (weight, bias) in enumerate(self._layers):
-            chosen = [members[0] for members in every[k + 1]]
+            chosen = [group[0] for group in every[k + 1]]
             columns = weight[:, chosen]
             small.layers[k].weight.data = np.stack(
-                [columns[list(members)].sum(axis=0) for members in every[k]]
+                [columns[list(group)].sum(axis=0) for group in every[k]]
             )
             small.layers[k].bias.data = bias[chosen]
         return small
@@ -86,8 +93,8 @@ class Symmetry:
     def __str__(self) -> str:
         lines = [f"colour refinement, {self.rounds} round(s)"]
         for k, layer in enumerate(self.classes):
-            width = sum(len(members) for members in layer)
-            largest = max(len(members) for members in layer)
+            width = sum(map(len, layer))
+            largest = max(map(len, layer))
             lines.append(
                 f"hidden layer {k + 1}: {width} neurons, {len(layer)} different "
                 f"(largest class: {largest})"
@@ -122,7 +129,7 @@ def analyze(model: MLP | Sequence[tuple[Any, Any]]) -> Symmetry:
         if all(a.max() == b.max() for a, b in zip(colours, refined, strict=True)):
             break  # a refinement with as many colours is the same partition
         colours = refined
-    classes = [_members(layer) for layer in colours[1:-1]]
+    classes = [members(layer) for layer in colours[1:-1]]
     return Symmetry(classes, rounds, layers, model if isinstance(model, MLP) else None)
 
 
@@ -161,7 +168,11 @@ def _array(numbers: Any) -> Array:
 
 
 def _refine(layers: Layers, colours: list[Array]) -> list[Array]:
-    """One round: new colours for every hidden layer, from the old colours of its neighbours."""
+    """One round: new colours for every hidden layer, from the old colours of its neighbours.
+
+    A neuron's own old colour need not go in: finer neighbours can only give finer colours, so
+    neurons that were once apart stay apart.
+    """
     refined = []
     for k in range(1, len(layers)):
         (incoming, bias), (outgoing, _) = layers[k - 1], layers[k]
@@ -172,7 +183,7 @@ def _refine(layers: Layers, colours: list[Array]) -> list[Array]:
                 _bits(_multisets(outgoing, colours[k + 1])),
             ]
         )
-        refined.append(_number_rows(signature))
+        refined.append(number_rows(signature))
     return refined
 
 
@@ -187,13 +198,14 @@ def _bits(numbers: Array) -> Array:
     return np.ascontiguousarray(numbers).view(np.int64)
 
 
-def _number_rows(rows: Array) -> Array:
-    """Equal rows get equal numbers, counted from 0 in the order of first appearance."""
+def number_rows(rows: Array) -> Array:
+    """Rows of equal bits get equal numbers, counted from 0 in the order of first appearance."""
     numbers: dict[bytes, int] = {}
     return np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], np.int64)
 
 
-def _members(colours: Array) -> tuple[tuple[int, ...], ...]:
+def members(colours: Array) -> tuple[tuple[int, ...], ...]:
+    """The indices that have colour 0, those that have colour 1, and so on."""
     return tuple(
         tuple(int(i) for i in np.flatnonzero(colours == colour))
         for colour in range(int(colours.max()) + 1)

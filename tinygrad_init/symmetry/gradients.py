@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..autograd import DataError, grad
 from ..nn import MLP
 from ..nn.losses import BY_NAME
+from .analysis import members, number_rows
 
 Array = NDArray[Any]
 Loss = str | Callable[[Any, Any], Any]
@@ -50,11 +51,7 @@ class NeuronGradients:
     @property
     def classes(self) -> tuple[tuple[int, ...], ...]:
         """The neurons whose gradients have the same bits, as tuples of indices."""
-        count = 1 + max(neuron.class_ for neuron in self.neurons)
-        return tuple(
-            tuple(neuron.index for neuron in self.neurons if neuron.class_ == number)
-            for number in range(count)
-        )
+        return members(np.array([neuron.class_ for neuron in self.neurons]))
 
     @property
     def identical(self) -> bool:
@@ -80,17 +77,21 @@ class NeuronGradients:
     def __str__(self) -> str:
         return self.table()
 
-    def table(self, rows: int = 5, entries: int = 3) -> str:
-        """The chosen neurons as text, the others counted."""
+    def table(self, rows: int = 5, entries: int = 2) -> str:
+        """The chosen neurons as text, the others counted.
+
+        Entries have 17 digits, which tell any two numbers apart; they are the first that are not
+        zero for every neuron (a pixel that is always dark moves no weight).
+        """
         fan_in = len(self.neurons[0].gradient) - 1
         shown = self.chosen(rows)
         where = telling_entries(self.neurons, entries)
-        heads = "".join(f"{f'dL/dw[{i}]' if i < fan_in else 'dL/db':>14}" for i in where)
-        lines = [f"{'neuron':>6}  {'|gradient|':>10}{heads}  {'bits':>10}  class"]
+        heads = "".join(f"{f'dL/dw[{i}]' if i < fan_in else 'dL/db':>24}" for i in where)
+        lines = [f"{'neuron':>6}  {'norm':>9}{heads}  {'bits':>8}  class"]
         for neuron in shown:
-            cells = "".join(f"{neuron.gradient[i]:>14.4e}" for i in where)
+            cells = "".join(f"{neuron.gradient[i]:>24.16e}" for i in where)
             lines.append(
-                f"{neuron.index:>6}  {neuron.norm:>10.4e}{cells}  {neuron.digest:>10}  "
+                f"{neuron.index:>6}  {neuron.norm:>9.3e}{cells}  {neuron.digest:>8}  "
                 f"{class_name(neuron.class_)}"
             )
         lines += [f"{'...':>6}  {note}" for note in self.rest(shown)]
@@ -145,12 +146,11 @@ def gradients(
     hidden = model.layers[layer]
     of_weight, of_bias = grad(measure(model(X), y), [hidden.weight, hidden.bias])
     stacked = np.concatenate([of_weight.data, of_bias.data[np.newaxis]])
-    numbers: dict[bytes, int] = {}
-    neurons = []
-    for index, column in enumerate(np.ascontiguousarray((stacked + 0.0).T)):
-        bits = column.tobytes()
-        class_ = numbers.setdefault(bits, len(numbers))
-        neurons.append(Neuron(index, column, hashlib.sha256(bits).hexdigest()[:10], class_))
+    columns = np.ascontiguousarray((stacked + 0.0).T)  # + 0.0: one kind of zero
+    neurons = [
+        Neuron(index, column, hashlib.sha256(column.tobytes()).hexdigest()[:8], int(class_))
+        for index, (column, class_) in enumerate(zip(columns, number_rows(columns), strict=True))
+    ]
     return NeuronGradients(layer, neurons)
 
 
