@@ -592,6 +592,22 @@ def test_derivatives_agree_with_differences_in_reproducible_arithmetic(
             tg.check_grad(case.call, *case.arrays(), order=2)
 
 
+@each_smooth_case
+def test_a_changed_argument_means_an_error_or_the_unchanged_gradient(name: str, case: Case) -> None:
+    for k in range(len(case.shapes)):
+        tensors = case.tensors()
+        y = case.call(*tensors)
+        weights = _irregular(y.shape)
+        before = tg.grad(y, tensors, gradient=weights)
+        tensors[k].data = tensors[k].data * 1.01 + 0.001
+        try:
+            after = tg.grad(y, tensors, gradient=weights)
+        except tg.GraphError:
+            continue
+        for one, other in zip(before, after, strict=True):
+            np.testing.assert_array_equal(one.data, other.data)
+
+
 def _irregular(shape: Shape) -> Array:
     """Weights that let no wrong entry hide behind another."""
     return np.asarray(0.5 + np.arange(int(np.prod(shape))) * 0.37 % 1.3).reshape(shape)

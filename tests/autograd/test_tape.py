@@ -1070,3 +1070,19 @@ def test_tensors_are_told_apart_by_identity_in_sets_and_by_entry_by_equality() -
     assert len({a, b, a}) == 2
     assert (a == b).data.tolist() == [True, False]
     assert (a != b).data.tolist() == [False, True]
+
+
+def test_a_graph_recorded_half_in_each_arithmetic_is_refused() -> None:
+    w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    outside = w * w
+    with tg.reproducible():
+        inside = outside.sum()
+        with pytest.raises(tg.GraphError, match="multiply was recorded in ordinary"):
+            inside.backward()
+    with pytest.raises(tg.GraphError, match="sum was recorded in reproducible"):
+        inside.backward()
+    assert w.grad is None
+
+
+def test_numbers_format_as_numbers() -> None:
+    assert f"{tg.Tensor(1.25):.1f} {tg.Value(2.0):.2f} {tg.Value(3)}" == "1.2 2.00 Value(3, grad=0)"

@@ -35,6 +35,7 @@ class Settings(NamedTuple):
 
     recording: bool = True
     arithmetic: int = PLAIN
+    detecting: bool = False
     outer: Settings | None = None
 
 
@@ -146,6 +147,31 @@ class reproducible(Mode):  # noqa: N801
 
     def __init__(self) -> None:
         super().__init__(arithmetic=EXACT)
+
+
+class detect_anomaly(Mode):  # noqa: N801
+    """Look out for mistakes, slowly: nan, inf, and arrays that change behind the tape's back.
+
+    The first operation whose value or gradient is nan or inf raises
+    :class:`~tinygrad_init.autograd.errors.GraphError`, with the operation, its inputs and the
+    line of your code that made it. So does a backward pass that would read an array which was
+    written to after it was recorded (``t.data[0] = 1``), which is not noticed otherwise.
+
+    >>> import tinygrad_init as tg
+    >>> w, x = tg.Tensor([2.0], requires_grad=True), tg.Tensor([3.0]).data
+    >>> with tg.detect_anomaly():
+    ...     y = (w * x).sum()
+    ...     x[0] = 0.0
+    ...     y.backward()
+    Traceback (most recent call last):
+        ...
+    tinygrad_init.autograd.errors.GraphError: multiply: an array that it needs for its derivative \
+was written to after it was recorded: keep arrays as they are until backward()
+      at ...
+    """
+
+    def __init__(self) -> None:
+        super().__init__(detecting=True)
 
 
 def in_arithmetic(arithmetic: int) -> Mode:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from . import modes
+from . import anomaly, modes
 from .errors import DataError, GraphError, ShapeError, TinygradInitError
 
 Rule = Callable[..., Any]  #: (g, y, *arguments, **params) -> the gradient of one argument
@@ -265,6 +265,7 @@ class Node:
             numbers, in order, repeats kept) and which ``params``.
         age: the tick of the clock at which it was made; arguments are older than results.
         arithmetic: the arithmetic in which it was recorded.
+        evidence: what ``detect_anomaly`` keeps.
     """
 
     __slots__ = (
@@ -273,6 +274,7 @@ class Node:
         "age",
         "arguments",
         "arithmetic",
+        "evidence",
         "grad",
         "label",
         "operation",
@@ -292,6 +294,7 @@ class Node:
         self.params: Mapping[str, Any] = NO_PARAMS
         self.age = tick()
         self.arithmetic = modes.PLAIN
+        self.evidence: anomaly.Evidence | None = None
 
     # What the two kinds of node answer differently.
 
@@ -426,16 +429,21 @@ def record(operation: Operation, args: tuple[Any, ...], params: Mapping[str, Any
     assert kind is not None
     if operation.scalar is None and kind.kind == "Value":
         raise GraphError(f"{operation.name} is an operation on arrays: use a Tensor, not a Value")
-    node = kind._wrap(operation.compute(bare, params))
+    result = operation.compute(bare, params)
+    settings = modes.current()
+    if settings.detecting:
+        anomaly.check_value(operation.name, result, bare)
+    node = kind._wrap(result)
     if operation.is_view:
         node._share_memory(args[0])
-    settings = modes.current()
     if is_tracked and settings.recording:
         node.requires_grad = True
         node.operation = operation
         node.arguments = args
         node.params = params
         node.arithmetic = settings.arithmetic
+        if settings.detecting:
+            node.evidence = anomaly.collect(node._data, bare)
     return node
 
 
@@ -505,13 +513,22 @@ def vector_jacobian_products(
         rule = operation.rule_for(position)
         if rule is None or not isinstance(argument, Node) or not argument.requires_grad:
             continue
-        _refuse_stale(node, operation.reads[0 if operation.is_variadic else position])
+        reads = operation.reads[0 if operation.is_variadic else position]
+        _refuse_stale(node, reads)
+        if node.evidence is not None:
+            values = [data_of(value) for value in (node, *node.arguments)]
+            anomaly.check_unchanged(operation.name, values, reads, node.evidence)
         try:
             found = rule(gradient, y, *args, **node.params)
         except ZeroDivisionError as error:  # of Python's numbers; arrays give inf
             raise ZeroDivisionError(
                 f"the derivative of {operation.name} at {', '.join(map(repr, args))} is infinite"
             ) from error
+        if node.evidence is not None:
+            bare = [data_of(value) for value in node.arguments]
+            anomaly.check_gradient(
+                operation.name, position, data_of(found), bare, node.evidence
+            )
         yield argument, argument._fit(found)
 
 

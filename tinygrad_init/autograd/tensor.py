@@ -91,7 +91,8 @@ class Tensor(Node):
 
         A write that only NumPy sees is not noticed: ``t.data[0] = 1``, or filling an array that
         was an operand (``x`` in ``w * x``) anew between forward and backward. Assign to ``t.data``,
-        and give a recorded computation arrays that stay as they are until ``backward()``.
+        and give a recorded computation arrays that stay as they are until ``backward()``;
+        ``detect_anomaly`` notices.
         """
         array: Array = self._data
         return array

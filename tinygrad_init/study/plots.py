@@ -78,6 +78,7 @@ def _line(k: int) -> dict[str, Any]:
 def _figure(what: str, study: Study) -> tuple[Any, Any]:
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.6, 4.2), layout="constrained")
@@ -85,6 +86,7 @@ def _figure(what: str, study: Study) -> tuple[Any, Any]:
     axes.set_xlabel("epoch")
     axes.set_ylabel(what)
     axes.set_xlim(0, study.settings["epochs"])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure, axes
 
 

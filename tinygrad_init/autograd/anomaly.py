@@ -1,0 +1,100 @@
+"""What ``detect_anomaly`` looks at: the first nan or inf, where it came from, and silent writes.
+
+>>> import numpy as np
+>>> import tinygrad_init as tg
+>>> x = tg.Tensor([1.0, 0.0], requires_grad=True)
+>>> with tg.detect_anomaly(), np.errstate(divide="ignore"):
+...     y = x.log()
+Traceback (most recent call last):
+    ...
+tinygrad_init.autograd.errors.GraphError: log gave inf
+  input 0: shape (2,), from 0.0 to 1.0
+  at ...
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import GraphError
+
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+class Evidence(NamedTuple):
+    """What is kept with a node in this mode: the user's line, and marks of what a rule may read."""
+
+    line: str
+    marks: tuple[int, ...]
+
+
+def collect(result: Any, arguments: Sequence[Any]) -> Evidence:
+    """Evidence about an operation that has just been computed, from bare numbers and arrays."""
+    return Evidence(_line_of_user_code(), tuple(map(_mark, (result, *arguments))))
+
+
+def check_value(name: str, result: Any, arguments: Sequence[Any]) -> None:
+    """Raise if an operation gave nan or inf."""
+    if (found := _not_finite(result)) is not None:
+        raise GraphError(_report(f"{name} gave {found}", arguments, _line_of_user_code()))
+
+
+def check_gradient(
+    name: str, position: int, gradient: Any, arguments: Sequence[Any], evidence: Evidence
+) -> None:
+    """Raise if a rule gave nan or inf."""
+    if (found := _not_finite(gradient)) is not None:
+        what = f"the gradient of {name} for its argument {position} is {found}"
+        raise GraphError(_report(what, arguments, evidence.line))
+
+
+def check_unchanged(
+    name: str, values: Sequence[Any], reads: Sequence[bool], evidence: Evidence
+) -> None:
+    """Raise if a value that a rule is about to read is not what it was, by a write to the array."""
+    for value, is_read, mark in zip(values, reads, evidence.marks, strict=False):
+        if is_read and _mark(value) != mark:
+            raise GraphError(
+                f"{name}: an array that it needs for its derivative was written to after it was "
+                f"recorded: keep arrays as they are until backward()\n  at {evidence.line}"
+            )
+
+
+def _not_finite(data: Any) -> str | None:
+    """``"nan"`` or ``"inf"`` if there is one among the numbers."""
+    if isinstance(data, (np.ndarray, np.generic, float)):
+        array = np.asarray(data)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            return "nan" if np.isnan(array).any() else "inf"
+    return None
+
+
+def _mark(data: Any) -> int:
+    return hash(data.tobytes() if isinstance(data, np.ndarray) else data)
+
+
+def _report(what: str, arguments: Sequence[Any], line: str) -> str:
+    inputs = [f"  input {k}: {_summary(argument)}" for k, argument in enumerate(arguments)]
+    return "\n".join([what, *inputs, f"  at {line}"])
+
+
+def _summary(data: Any) -> str:
+    if not isinstance(data, np.ndarray) or not data.size or data.dtype.kind != "f":
+        return repr(data) if not isinstance(data, np.ndarray) else f"shape {data.shape}"
+    bad = _not_finite(data)
+    return f"shape {data.shape}, from {data.min()} to {data.max()}{f', with {bad}' if bad else ''}"
+
+
+def _line_of_user_code() -> str:
+    """The innermost line that is not part of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    path, number = frame.f_code.co_filename, frame.f_lineno
+    return f"{path}:{number}: {linecache.getline(path, number).strip()}"
