@@ -281,7 +281,7 @@ def test_on_a_terminal_there_is_a_progress_bar(tmp_path: Path) -> None:
     os.close(ours)
     text = b"".join(shown).decode()
     assert code == 0
-    assert "0/120" in text, "six arms, and --quick means twenty epochs"
+    assert "0/60" in text, "six arms, and --quick means ten epochs"
     assert "epoch" in text
     assert "trained zeros:" not in text
     assert (tmp_path / "report.html").exists()

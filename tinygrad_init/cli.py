@@ -16,7 +16,7 @@ from . import __version__, study
 from .autograd import TinygradInitError
 from .nn import ACTIVATIONS, init
 
-EPOCHS, QUICK_EPOCHS = 40, 20
+EPOCHS, QUICK_EPOCHS = 40, 10
 DESCRIPTION = """\
 Trains networks that differ in their starting weights (and one in its arithmetic), shows the
 gradients that arrive at every hidden neuron, and writes a report.

@@ -186,7 +186,7 @@ def _about_trace(study: Study, traced: Record, stuck: Record | None) -> str:
             f"and the network {_outcome(study, traced)}."
         )
     return (
-        f"A trace of 1e-8 added to the weights grew {grew}, which made no difference here: "
+        f"A trace of 1e-8 added to the weights grew {grew}, which made no difference so far: "
         f"the network {_outcome(study, traced)}."
     )
 
