@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 import tinygrad_init as tg
-from tinygrad_init.study import Arm, Record, report
+from tinygrad_init.study import Arm, Record, plots, report
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 MARKUP = [
@@ -330,3 +331,44 @@ def test_the_answer_admits_it_if_the_gradients_were_not_identical(found: Any) ->
     said = tg.study.answer(replace(found.tied, exact=apart), found.study)
     assert "bit for bit" not in said
     assert "stay equal" not in said
+
+
+# What stays unseen if only names are compared.
+
+
+@pytest.mark.parametrize(("draw", "shown"), [
+    (plots.loss_curves, "losses"),
+    (plots.accuracy_curves, "accuracies"),
+    (plots.distance_curves, "distances"),
+])
+def test_each_chart_draws_its_own_numbers_and_no_others(
+    found: Any, draw: Callable[[Any], str], shown: str
+) -> None:
+    before = draw(found.study)
+    for field in ("losses", "accuracies", "distances"):
+        other = {name: replace(record, **{field: [x / 2 + 0.01 for x in getattr(record, field)]})
+                 for name, record in found.study.records.items()}  # fmt: skip
+        is_changed = draw(replace(found.study, records=other)) != before
+        assert is_changed == (field == shown), field
+
+
+def test_the_loss_has_a_logarithmic_axis(found: Any) -> None:
+    # Equal factors are equal steps: a loss that triples at each epoch is a straight line.
+    tripled = replace(found.study.records["glorot"], losses=[1.0, 3.0, 9.0])
+    svg = plots.loss_curves(replace(found.study, records={"a": tripled}))
+    point = r"([\d.]+) ([\d.]+) \s*"
+    lines = re.findall(f'd="M {point}L {point}L {point}', svg)
+    heights = [[float(y) for y in line[1::2]] for line in lines]
+    (drawn,) = [h for h in heights if len(set(h)) == 3]
+    assert drawn[0] - drawn[1] == pytest.approx(drawn[1] - drawn[2], rel=1e-3)
+
+
+def test_rows_of_different_classes_have_different_colours(found: Any, tmp_path: Path) -> None:
+    data = tg.data.load("iris")
+    apart = tg.symmetry.gradients(tg.nn.MLP([4, 3, 3], rng=0), data.X_train, data.y_train)
+    path = tg.study.write_report(
+        tmp_path / "r.html", replace(found.tied, exact=apart), found.study, tg.study.tiny_step(), ""
+    )
+    page = Page(path.read_text(encoding="utf-8"))
+    colours = [a["class"] for tag, a in page.tags if tag == "td" and "class" in a]
+    assert {"class0", "class1", "class2"} <= set(colours)

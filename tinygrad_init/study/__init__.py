@@ -1,6 +1,6 @@
 """Experiments on real data: data sets, training runs side by side, and the report.
 
-Needs the extra ``study`` (SciPy, scikit-learn, Matplotlib, tqdm).
+Needs the extra ``study`` (scikit-learn, Matplotlib, threadpoolctl, tqdm).
 """
 
 from . import data
