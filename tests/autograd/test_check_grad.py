@@ -10,29 +10,29 @@ import numpy as np
 import pytest
 
 import tinygrad_init as tg
-from tinygrad_init.autograd import F, Operation
+from tinygrad_init.autograd import F
 
 # Rows of their own, which do not enter the table.
 
-RIGHT = Operation("right", np.exp, np.exp, lambda g, y, _a: g * y)
-SLIGHTLY_WRONG = Operation("slightly_wrong", np.exp, np.exp, lambda g, y, _a: 1.001 * (g * y))
+RIGHT = tg.operation("right", np.exp, lambda g, y, _a: g * y)
+SLIGHTLY_WRONG = tg.operation("slightly_wrong", np.exp, lambda g, y, _a: 1.001 * (g * y))
 #: Its first derivative is right; but it treats the result as a constant when differentiated again.
-WRONG_IN_THE_SECOND = Operation(
-    "wrong_in_the_second", np.exp, np.exp,
+WRONG_IN_THE_SECOND = tg.operation(
+    "wrong_in_the_second", np.exp,
     lambda g, y, _a: g * (y.detach() if isinstance(y, tg.Tensor) else y),
 )
 #: Right for the left argument, wrong by 0.1% for the right one.
-WRONG_ON_THE_RIGHT = Operation(
-    "wrong_on_the_right", np.multiply, np.multiply,
+WRONG_ON_THE_RIGHT = tg.operation(
+    "wrong_on_the_right", np.multiply,
     lambda g, _y, _a, b: g * b,
     lambda g, _y, a, _b: g * a * 0.999,
 )
 #: Wrong in one entry only.
-WRONG_IN_ONE_ENTRY = Operation(
-    "wrong_in_one_entry", np.exp, np.exp,
+WRONG_IN_ONE_ENTRY = tg.operation(
+    "wrong_in_one_entry", np.exp,
     lambda g, y, _a: g * y * np.array([[1.0, 1.0], [1.0, 1.001]]),
 )
-SWAPPED = Operation("swapped", np.exp, np.exp, lambda g, y, _a: F.transpose(g * y, axes=(1, 0)))
+SWAPPED = tg.operation("swapped", np.exp, lambda g, y, _a: F.transpose(g * y, axes=(1, 0)))
 
 POINT = [[0.1, 0.7], [-0.4, 1.1]]
 
@@ -110,7 +110,7 @@ def test_a_kink_is_reported_with_advice() -> None:
 
 
 def test_a_nan_is_no_agreement() -> None:
-    broken = Operation("broken", np.exp, np.exp, lambda g, y, _a: g * y * float("nan"))
+    broken = tg.operation("broken", np.exp, lambda g, y, _a: g * y * float("nan"))
     with pytest.raises(tg.GradientError, match="got nan"):
         tg.check_grad(broken, POINT)
 
@@ -131,6 +131,6 @@ def test_points_are_taken_as_float64_and_left_alone() -> None:
 
 
 def test_a_rule_of_the_wrong_shape_is_called_so() -> None:
-    wide = Operation("wide", np.exp, np.exp, lambda g, y, _a: F.reshape(g * y, shape=(4,)))
+    wide = tg.operation("wide", np.exp, lambda g, y, _a: F.reshape(g * y, shape=(4,)))
     with pytest.raises(tg.GradientError, match="shape"):
         tg.check_grad(wide, POINT)

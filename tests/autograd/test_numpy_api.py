@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import tinygrad_init as tg
-from tinygrad_init.autograd.numpy_api import FUNCTIONS
+from tinygrad_init.autograd import F
 
 Array = NDArray[Any]
 Call = Callable[..., Any]
@@ -68,7 +68,8 @@ def _operands(subscripts: str) -> list[Array]:
 
 
 def test_every_function_has_a_case() -> None:
-    assert CASES.keys() == FUNCTIONS.keys()
+    composed = {name for name, ours in F.of_numpy.items() if ours in F.compositions.values()}
+    assert CASES.keys() == composed | {np.linalg.norm}
 
 
 @pytest.mark.parametrize(("call", "x"), [

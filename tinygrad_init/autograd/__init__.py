@@ -1,17 +1,26 @@
 """The engine: numbers and arrays that remember how they were computed, and the chain rule.
 
-Read it in this order: :mod:`tape` (operations, nodes, the walk back), :mod:`operations` (the table
-of what can be computed and its derivatives), :mod:`value` and :mod:`tensor` (the two kinds of
-node), :mod:`numpy_api` (NumPy's composed functions), :mod:`calculus` (derivatives by name),
-:mod:`modes` (what is switched on), :mod:`anomaly` (nan, inf, silent writes), :mod:`exact` (the
-second arithmetic).
+Read it in this order:
+
+- :mod:`tape`: nodes, and the walk back through them;
+- :mod:`operation`: what an operation is, and how it is computed and recorded;
+- :mod:`table` and :mod:`operations`: every function with its derivative, by family;
+- :mod:`value` and :mod:`tensor`: the two kinds of node (:mod:`array_like`: what makes a Tensor
+  behave like an array);
+- :mod:`calculus`: derivatives by name; :mod:`check`: how not to believe them;
+- :mod:`modes`: what is switched on; :mod:`anomaly`: nan, inf and silent writes;
+- :mod:`inputs`: what is let in; :mod:`errors`: every complaint, in words;
+- :mod:`exact`: the second arithmetic.
 """
 
 from . import operations
-from .calculus import check_grad, grad, hessian, hvp, jacobian, value_and_grad
+from .calculus import grad, hessian, hvp, jacobian, value_and_grad
+from .check import check_grad
 from .errors import DataError, GradientError, GraphError, ShapeError, TinygradInitError
 from .modes import detect_anomaly, no_grad, reproducible
-from .tape import F, Node, Operation, backpropagate, operation, vector_jacobian_products
+from .operation import Operation
+from .table import F, operation
+from .tape import Node, backpropagate, vector_jacobian_products
 from .tensor import Tensor
 from .value import Value
 

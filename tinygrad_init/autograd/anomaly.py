@@ -18,11 +18,14 @@ import linecache
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .errors import GraphError
+
+if TYPE_CHECKING:
+    from .tape import Node
 
 _PACKAGE = str(Path(__file__).parents[1])
 
@@ -34,36 +37,47 @@ class Evidence(NamedTuple):
     marks: tuple[int, ...]
 
 
-def collect(result: Any, arguments: Sequence[Any]) -> Evidence:
-    """Evidence about an operation that has just been computed, from bare numbers and arrays."""
-    return Evidence(_line_of_user_code(), tuple(map(_mark, (result, *arguments))))
+def inspect(name: str, result: Any, arguments: Sequence[Any]) -> Evidence:
+    """Evidence about an operation that was just computed, from bare numbers and arrays.
 
-
-def check_value(name: str, result: Any, arguments: Sequence[Any]) -> None:
-    """Raise if an operation gave nan or inf."""
+    Raises:
+        GraphError: if it gave nan or inf.
+    """
+    line = _line_of_user_code()
     if (found := _not_finite(result)) is not None:
-        raise GraphError(_report(f"{name} gave {found}", arguments, _line_of_user_code()))
+        raise GraphError(_report(f"{name} gave {found}", arguments, line))
+    return Evidence(line, tuple(map(_mark, (result, *arguments))))
 
 
-def check_gradient(
-    name: str, position: int, gradient: Any, arguments: Sequence[Any], evidence: Evidence
-) -> None:
-    """Raise if a rule gave nan or inf."""
-    if (found := _not_finite(gradient)) is not None:
-        what = f"the gradient of {name} for its argument {position} is {found}"
-        raise GraphError(_report(what, arguments, evidence.line))
+def check_gradients(node: Node, found: Sequence[tuple[int, Any]]) -> None:
+    """Raise if a rule gave nan or inf for an argument of ``node``."""
+    name, evidence = _evidence(node)
+    for position, gradient in found:
+        if (bad := _not_finite(getattr(gradient, "_data", gradient))) is not None:
+            what = f"the gradient of {name} for its argument {position} is {bad}"
+            raise GraphError(_report(what, _bare(node.arguments), evidence.line))
 
 
-def check_unchanged(
-    name: str, values: Sequence[Any], reads: Sequence[bool], evidence: Evidence
-) -> None:
+def check_unchanged(node: Node, reads: Sequence[bool]) -> None:
     """Raise if a value that a rule is about to read is not what it was, by a write to the array."""
+    name, evidence = _evidence(node)
+    values = _bare((node, *node.arguments))
     for value, is_read, mark in zip(values, reads, evidence.marks, strict=False):
         if is_read and _mark(value) != mark:
             raise GraphError(
                 f"{name}: an array that it needs for its derivative was written to after it was "
                 f"recorded: keep arrays as they are until backward()\n  at {evidence.line}"
             )
+
+
+def _evidence(node: Node) -> tuple[str, Evidence]:
+    assert node.operation is not None
+    assert node.evidence is not None
+    return node.operation.name, node.evidence
+
+
+def _bare(values: Sequence[Any]) -> list[Any]:
+    return [getattr(value, "_data", value) for value in values]
 
 
 def _not_finite(data: Any) -> str | None:

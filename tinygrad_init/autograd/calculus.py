@@ -1,21 +1,22 @@
-"""Derivatives asked for by name, and ``check_grad`` that does not believe them."""
+"""Derivatives asked for by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .errors import DataError, GradientError, GraphError
-from .tape import Node, backpropagate, data_of
-from .tensor import Array, Tensor
+from . import errors
+from .inputs import real_array
+from .table import F
+from .tape import Node, backpropagate
+from .tensor import Tensor
 
 
-def grad(
-    y: Node, x: Any, create_graph: bool = False, gradient: ArrayLike | None = None
-) -> Any:
+def grad(y: Node, x: Any, create_graph: bool = False, gradient: ArrayLike | None = None) -> Any:
     """dy/dx, without touching anybody's ``.grad``.
 
     Args:
@@ -37,28 +38,21 @@ def grad(
     (Tensor(27., requires_grad=True), Tensor(18.))
     """
     if not isinstance(y, Node):
-        raise GraphError(f"only a Value or a Tensor has derivatives, got {type(y).__name__}")
+        raise errors.not_a_node(y, "grad differentiates")
     wanted = list(x) if isinstance(x, (list, tuple)) else [x]
     for node in wanted:
         if not isinstance(node, Node) or not node.requires_grad:
-            raise GraphError(
-                f"cannot differentiate with respect to {node!r}: "
-                f"use a Value, or a Tensor with requires_grad=True"
-            )
-    found = backpropagate(y, y._seed(gradient, create_graph), create_graph)
+            raise errors.no_variable(node)
+    found = backpropagate(y, gradient, create_graph)
     results = [_as_node(node, found.get(node)) for node in wanted]
     return results if isinstance(x, (list, tuple)) else results[0]
 
 
-def _as_node(like: Node, gradient: Any) -> Node:
-    if isinstance(gradient, Node):
-        return gradient
+def _as_node(like: Node, gradient: Any) -> Any:
+    """A node of its own memory; zero where no gradient arrived."""
     if gradient is None:
-        gradient = like._data * 0
-    elif isinstance(gradient, np.ndarray):
-        gradient = gradient.copy()  # nobody else's memory
-    node: Node = type(like)._wrap(gradient)
-    return node
+        gradient = F.where(False, like._data, 0)
+    return gradient if isinstance(gradient, Node) else like._wrap(copy(gradient))
 
 
 def value_and_grad(f: Callable[[Tensor], Any]) -> Callable[[Any], tuple[Tensor, Tensor]]:
@@ -74,13 +68,7 @@ def value_and_grad(f: Callable[[Tensor], Any]) -> Callable[[Any], tuple[Tensor, 
     >>> value_and_grad(lambda x: (x * x).sum())([1.0, 2.0])
     (Tensor(5.), Tensor([2., 4.]))
     """
-
-    def both(x: Any) -> tuple[Tensor, Tensor]:
-        leaf = _leaf(x)
-        y = _result(f, leaf)
-        return y.detach(), _grad_or_zeros(y, leaf)
-
-    return both
+    return _at_a_point("value_and_grad", f, lambda x, y: (y.detach(), _slope(y, x)))
 
 
 def jacobian(f: Callable[[Tensor], Any]) -> Callable[[Any], Tensor]:
@@ -95,12 +83,7 @@ def jacobian(f: Callable[[Tensor], Any]) -> Callable[[Any], Tensor]:
     Tensor([[2., 0.],
             [0., 4.]])
     """
-
-    def matrix(x: Any) -> Tensor:
-        leaf = _leaf(x)
-        return _rows(_result(f, leaf), leaf)
-
-    return matrix
+    return _at_a_point("jacobian", f, _slopes)
 
 
 def hessian(f: Callable[[Tensor], Any]) -> Callable[[Any], Tensor]:
@@ -114,12 +97,7 @@ def hessian(f: Callable[[Tensor], Any]) -> Callable[[Any], Tensor]:
     Tensor([[4., 2.],
             [2., 0.]])
     """
-
-    def matrix(x: Any) -> Tensor:
-        leaf = _leaf(x)
-        return _rows(_grad_or_zeros(_result(f, leaf), leaf, create_graph=True), leaf)
-
-    return matrix
+    return _at_a_point("hessian", f, lambda x, y: _slopes(x, _slope(y, x, create_graph=True)))
 
 
 def hvp(f: Callable[[Tensor], Any]) -> Callable[[Any, Any], Tensor]:
@@ -134,119 +112,37 @@ def hvp(f: Callable[[Tensor], Any]) -> Callable[[Any, Any], Tensor]:
     Tensor([4., 2.])
     """
 
-    def product(x: Any, v: Any) -> Tensor:
-        leaf = _leaf(x)
-        slope = _grad_or_zeros(_result(f, leaf), leaf, create_graph=True)
-        return _grad_or_zeros(slope, leaf, gradient=v)
+    def times(x: Tensor, y: Tensor, v: Any) -> Tensor:
+        return _slope(_slope(y, x, create_graph=True), x, gradient=x.accept(v))
 
-    return product
+    return _at_a_point("hvp", f, times)
 
 
-def _leaf(x: Any) -> Tensor:
-    return Tensor(x, requires_grad=True)
+def _at_a_point(name: str, f: Any, result: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of x that gives ``result(x, f(x))``, with x as a leaf."""
+    if not callable(f):
+        raise errors.not_a_function(name, f)
+
+    def evaluate(x: Any, *others: Any) -> Any:
+        leaf = Tensor(real_array(x, made_by=name), requires_grad=True)
+        y = f(leaf)
+        if not isinstance(y, Tensor):
+            raise errors.not_a_result(name, y)
+        return result(leaf, y, *others)
+
+    return evaluate
 
 
-def _result(f: Callable[[Tensor], Any], x: Tensor) -> Tensor:
-    y = f(x)
-    if not isinstance(y, Tensor):
-        raise GraphError(f"the function must give a Tensor, got {type(y).__name__}")
-    return y
-
-
-def _grad_or_zeros(y: Tensor, x: Tensor, **settings: Any) -> Tensor:
+def _slope(y: Tensor, x: Tensor, **settings: Any) -> Tensor:
     """The gradient, also of what does not depend on ``x`` at all."""
     return grad(y, x, **settings) if y.requires_grad else Tensor(np.zeros_like(x.data))
 
 
-def _rows(y: Tensor, x: Tensor) -> Tensor:
+def _slopes(x: Tensor, y: Tensor) -> Tensor:
     """The derivative of every entry of ``y``, one walk back for each."""
     found = np.zeros((*y.shape, *x.shape), x.dtype)
     for entry in np.ndindex(y.shape):
         chosen = np.zeros(y.shape, y.dtype)
         chosen[entry] = 1
-        found[entry] = _grad_or_zeros(y, x, gradient=chosen).data
+        found[entry] = _slope(y, x, gradient=chosen).data
     return Tensor(found)
-
-
-def check_grad(
-    f: Callable[..., Any], *xs: ArrayLike, order: int = 1, tolerance: float = 1e-6
-) -> None:
-    """Compare the derivatives of ``f`` with finite differences.
-
-    Args:
-        f: takes Tensors and returns one, of any shape.
-        xs: points at which ``f`` is smooth, taken as float64.
-        order: 2 checks the derivative of the derivative, too.
-        tolerance: the largest difference, relative to the size of the derivative (at least 1).
-
-    The entries of the result are added up with fixed, irregular weights, so that no wrong entry
-    can hide behind another. The finite difference is central and of fourth order,
-    ``(8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))) / 12h``.
-
-    Raises:
-        GradientError: saying which argument and entry, what the rule gave and what was expected.
-
-    >>> import tinygrad_init as tg
-    >>> tg.check_grad(lambda a, b: a * b.tanh(), [1.0, 2.0], [0.5, -0.3], order=2)
-    """
-    if order not in (1, 2):
-        raise DataError(f"check_grad compares derivatives of order 1 or 2, got order={order}")
-    points = [Tensor(np.asarray(data_of(x), np.float64), requires_grad=True) for x in xs]
-
-    def number(*tensors: Tensor) -> Tensor:
-        result = f(*tensors)
-        weights = np.cos(np.arange(result.size, dtype=float) + 0.5).reshape(result.shape)
-        return (result * weights).sum()
-
-    _compare(number, points, tolerance, "first")
-    if order == 1:
-        return
-
-    def slope(*tensors: Tensor) -> Tensor:
-        slopes = grad(number(*tensors), list(tensors), create_graph=True)
-        total = Tensor(0.0)
-        for k, each in enumerate(slopes):
-            weights = np.sin(np.arange(each.size, dtype=float) + k + 1).reshape(each.shape)
-            total = total + (each * weights).sum()
-        return total
-
-    _compare(slope, points, tolerance, "second")
-
-
-def _compare(
-    f: Callable[..., Tensor], points: Sequence[Tensor], tolerance: float, which: str
-) -> None:
-    """Raise where a derivative of the scalar function ``f`` and its finite difference disagree."""
-    result = f(*points)
-    if result.requires_grad:
-        slopes = grad(result, list(points))
-    else:  # a constant, as the derivative of a linear function is
-        slopes = [Tensor(np.zeros(point.shape)) for point in points]
-    for argument, (point, slope) in enumerate(zip(points, slopes, strict=True)):
-        for entry in np.ndindex(point.shape):
-            expected = _finite_difference(f, points, argument, entry)
-            got = float(slope.data[entry])
-            if not abs(got - expected) <= tolerance * max(1.0, abs(expected)):
-                raise GradientError(
-                    f"{which} derivative of argument {argument}, entry {list(entry)}: "
-                    f"got {got!r}, expected {expected!r} from finite differences "
-                    f"(at a kink they mean nothing: move the point)"
-                )
-
-
-def _finite_difference(
-    f: Callable[..., Tensor], points: Sequence[Tensor], argument: int, entry: tuple[int, ...]
-) -> float:
-    centre = points[argument].data
-    h = 1e-3 * max(1.0, abs(float(centre[entry])))
-
-    def at(distance: float) -> float:
-        moved: Array = centre.copy()
-        moved[entry] += distance
-        others = list(points)
-        others[argument] = Tensor(moved, requires_grad=True)
-        return float(f(*others).data)
-
-    return (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
-
-

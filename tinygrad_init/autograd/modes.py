@@ -25,7 +25,6 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar, cast
 
 PLAIN, EXACT = 0, 1  #: the two arithmetics, as indices into ``Operation.kernels``
-ARITHMETIC_NAMES = ("ordinary", "reproducible")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,6 +36,7 @@ class Settings(NamedTuple):
     arithmetic: int = PLAIN
     detecting: bool = False
     outer: Settings | None = None
+    by: Mode | None = None
 
 
 _settings: ContextVar[Settings] = ContextVar("tinygrad_init_settings", default=Settings())  # noqa: B039
@@ -51,15 +51,15 @@ class Mode:
 
     def __enter__(self) -> None:
         now = _settings.get()
-        _settings.set(now._replace(**self.changes, outer=now))
+        _settings.set(now._replace(**self.changes, outer=now, by=self))
 
     def __exit__(self, *exception: object) -> None:
-        outer = _settings.get().outer
-        assert outer is not None, "left a mode that was not entered"
-        _settings.set(outer)
+        _settings.set(_without(_settings.get(), self))
 
     def __call__(self, function: Function) -> Function:
         """Run every call of ``function`` in this mode; a generator re-enters it at each resume."""
+        if not callable(function):
+            raise TypeError(f"a mode decorates a function, got {function!r}: or use it with `with`")
         if inspect.isasyncgenfunction(function):
             raise TypeError(
                 f"{type(self).__name__} cannot decorate the async generator "
@@ -72,18 +72,13 @@ class Mode:
                 with self:
                     return await function(*args, **kwargs)
 
-        elif inspect.isgeneratorfunction(function):
-
-            @functools.wraps(function)
-            def wrapper(*args: Any, **kwargs: Any) -> Any:
-                return self._resume_inside(function(*args, **kwargs))
-
         else:
 
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
                 with self:
-                    return function(*args, **kwargs)
+                    result = function(*args, **kwargs)
+                return self._resume_inside(result) if inspect.isgenerator(result) else result
 
         return cast(Function, wrapper)
 
@@ -107,6 +102,16 @@ class Mode:
         finally:
             with self:
                 generator.close()
+
+
+def _without(now: Settings, mode: Mode) -> Settings:
+    """``now`` without its innermost entry by ``mode``, if it was entered in this context."""
+    if now.outer is None:
+        return now
+    if now.by is mode:
+        return now.outer
+    below, by = _without(now.outer, mode), now.by
+    return below._replace(**(by.changes if by else {}), outer=below, by=by)
 
 
 class no_grad(Mode):  # noqa: N801 - a mode reads like a keyword, as in PyTorch

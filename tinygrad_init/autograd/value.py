@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
-import numpy as np
-
-from .errors import DataError, GraphError
-from .tape import Node, backpropagate, data_of
-
-_NUMBERS = (int, float, np.floating, np.integer, numbers.Rational)
+from .inputs import one_number
+from .tape import Node, data_of
 
 
 class Value(Node):
@@ -23,8 +18,11 @@ class Value(Node):
         data: a real number.
         label: a name for drawings.
 
-    After ``backward()`` a leaf's ``.grad`` has grown by its gradient; inside the graph
-    ``.grad`` shows the gradient of that backward pass.
+    After ``backward()`` a leaf's ``.grad`` has grown by its gradient; inside the graph ``.grad``
+    shows the gradient of that backward pass. ``==`` asks whether two Values are the same node.
+
+    Raises:
+        DataError: for anything but one real number.
 
     >>> from tinygrad_init import Value
     >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
@@ -45,29 +43,28 @@ class Value(Node):
     __array_ufunc__ = None  # so that numpy_number * value comes to __rmul__
 
     def __init__(self, data: Any, label: str = "") -> None:
-        super().__init__(_one_number(data), True, label)
+        super().__init__(one_number(data), True, label)
         self.grad: Any = 0
 
     @classmethod
-    def _wrap(cls, data: Any) -> Any:
-        if isinstance(data, np.ndarray) and data.ndim:
-            raise GraphError(
-                f"a Value and an array of shape {data.shape} do not mix in one operation: "
-                f"use a Tensor"
-            )
-        data = _as_python(data)
-        if isinstance(data, bool):  # a comparison has no derivative: it is an answer
-            return data
-        node = cls(data)
+    def _wrap(cls, data: Any, made_by: str = "") -> Any:
+        number = one_number(data, made_by)
+        if isinstance(number, bool):  # a comparison has no derivative: it is an answer
+            return number
+        node = cls(number)
         node.requires_grad = False
         return node
 
-    def _seed(self, gradient: Any, create_graph: bool = False) -> Any:
+    def _seed(self, gradient: Any, create_graph: bool) -> Any:
         one = type(self._data)(1)  # a Fraction, so that 1/3 of it is no float
-        return one if gradient is None else one * (gradient if create_graph else data_of(gradient))
+        seed = 1 if gradient is None else gradient if create_graph else data_of(gradient)
+        return one * (seed if isinstance(seed, Node) else one_number(seed, "gradient="))
 
     def _fit(self, gradient: Any) -> Any:
-        return _as_python(gradient)
+        return gradient if isinstance(gradient, Node) else one_number(gradient, "a rule")
+
+    def _collect(self, gradient: Any) -> None:
+        self.grad = self.grad + gradient if self.is_leaf else gradient
 
     @property
     def data(self) -> Any:
@@ -76,36 +73,16 @@ class Value(Node):
 
     @data.setter
     def data(self, number: Any) -> None:
-        self._data = _one_number(number)
-
-    def backward(self) -> None:
-        """Differentiate this number with respect to everything that it was computed from.
-
-        Raises:
-            GraphError: if the number was computed under ``no_grad``.
-        """
-        if not self.requires_grad:
-            raise GraphError("this Value was computed under no_grad: it has no history to follow")
-        for node, gradient in backpropagate(self, self._seed(None)).items():
-            node.grad = node.grad + gradient if node.is_leaf else gradient
+        self._data = one_number(number)
 
     def __float__(self) -> float:
         return float(self._data)
+
+    def __format__(self, how: str) -> str:
+        """``f"{loss:.3f}"`` formats the number; without a format the Value is shown whole."""
+        return format(self._data, how) if how else str(self)
 
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
         return f"Value({self._data!r}, grad={self.grad!r}{name})"
 
-
-def _one_number(data: Any) -> Any:
-    """``data`` as a Python number, if it is one real number."""
-    if not isinstance(data, _NUMBERS):
-        is_many = isinstance(data, (list, tuple, np.ndarray))
-        advice = " (for arrays and lists there is Tensor)" if is_many else ""
-        raise DataError(f"a Value holds one real number, got {type(data).__name__}{advice}")
-    return _as_python(data)
-
-
-def _as_python(number: Any) -> Any:
-    """NumPy's numbers, and arrays of no axes, as the Python number that they hold."""
-    return number.item() if isinstance(number, (np.generic, np.ndarray)) else number

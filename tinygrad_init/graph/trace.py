@@ -215,9 +215,9 @@ def _gradients(root: Node) -> dict[Node, Any]:
     if not root.requires_grad:
         return {}
     value = root._data
-    seed = np.ones_like(value) if isinstance(value, np.ndarray) else 1
+    ones = np.ones_like(value) if isinstance(value, np.ndarray) else None
     with in_arithmetic(root.arithmetic):
-        return backpropagate(root, seed)
+        return backpropagate(root, ones)
 
 
 def _node(name: str, argument: Any, gradients: Mapping[Node, Any]) -> GraphNode:

@@ -10,12 +10,15 @@ Where both kernels are the same NumPy function, that function is correctly round
 demands it of ``+ - * /`` and the square root) or only moves entries about.
 """
 
-from . import activations, arithmetic, choices, elementary, products, reductions, shapes
+from ..table import F
+from . import activations, arithmetic, choices, einsum, elementary, products, reductions, shapes
 
 __all__ = [
+    "F",
     "activations",
     "arithmetic",
     "choices",
+    "einsum",
     "elementary",
     "products",
     "reductions",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..exact import elementary, selections
-from ..tape import F
+from ..table import F
 
 
 def _sigmoid(a: Any) -> Any:
@@ -49,7 +49,8 @@ def _elu(a: Any, alpha: float) -> Any:
 
 
 def _decay(a: Any) -> Any:
-    return F.exp(F.minimum(a, 0))  # on the other side it might overflow, only to be thrown away
+    # On the right side it might overflow, only to be thrown away.
+    return F.exp(F.where(F.greater(a, 0), 0, a))
 
 
 F.define(
@@ -104,8 +105,8 @@ _erfc = np.frompyfunc(math.erfc, 1, 1)  # NumPy has no error function
 
 def _normal_cdf(a: Any) -> Any:
     # erfc, not 1 + erf: far to the left their difference is all that is left.
-    given = np.asarray(a)
-    return np.asarray(_erfc(given / -math.sqrt(2)) / 2, dtype=given.dtype)
+    scaled = np.asarray(a) / -math.sqrt(2)
+    return np.asarray(_erfc(scaled) / 2, dtype=scaled.dtype)
 
 
 F.define(

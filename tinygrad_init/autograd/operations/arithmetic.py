@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..exact import elementary, selections
-from ..tape import F
+from ..table import F
 
 # Arithmetic.
 
@@ -17,43 +17,51 @@ F.define(
     "add", np.add, np.add,
     lambda g, *_: g,
     lambda g, *_: g,
-    scalar=operator.add, formula="x + y", symbol="+",
+    scalar=operator.add, formula="x + y", symbol="+", operator="add",
 )
 F.define(
     "subtract", np.subtract, np.subtract,
     lambda g, *_: g,
     lambda g, *_: -g,
-    scalar=operator.sub, formula="x - y", symbol="−",
+    scalar=operator.sub, formula="x - y", symbol="−", operator="sub",
 )
 F.define(
     "multiply", np.multiply, np.multiply,
     lambda g, _y, _a, b: g * b,
     lambda g, _y, a, _b: g * a,
-    scalar=operator.mul, formula=r"x \cdot y", symbol="×",
+    scalar=operator.mul, formula=r"x \cdot y", symbol="×", operator="mul",
 )
 F.define(
     "divide", np.divide, np.divide,
     lambda g, _y, _a, b: g / b,
     lambda g, y, _a, b: -g * (y / b),
-    scalar=operator.truediv, formula=r"x / y", symbol="÷",
+    scalar=operator.truediv, formula=r"x / y", symbol="÷", operator="truediv",
 )
 F.define(
     "negative", np.negative, np.negative,
     lambda g, *_: -g,
-    scalar=operator.neg, formula="-x", symbol="−",
+    scalar=operator.neg, formula="-x", symbol="−", operator="neg",
 )
+
+
+def _power(a: Any, b: Any) -> Any:
+    if np.result_type(a, b).kind in "iub" and np.min(b, initial=0) < 0:
+        raise TypeError("whole numbers have no negative powers: write .astype(float) first")
+    return np.power(a, b)
+
+
 F.define(
-    "power", np.power, elementary.power,
+    "power", _power, elementary.power,
     # At b = 0 the power of a is one, whatever a: the derivative is 0, not 0 * a**-1.
     lambda g, _y, a, b: g * (b * F.power(a, F.where(F.equal(b, 0), 1, b - 1))),
     lambda g, y, a, _b: g * (y * F.log(F.where(F.equal(a, 0), 1, a))),
     scalar=operator.pow, formula="x^y",
-    at_kinks="d/dx x**0 = 0 everywhere; d/dy 0**y = 0", symbol="**",
+    at_kinks="d/dx x**0 = 0 everywhere; d/dy 0**y = 0", symbol="**", operator="pow",
 )
 F.define(
     "positive", np.positive, np.positive,
     lambda g, *_: g,
-    scalar=operator.pos, formula="+x", symbol="+",
+    scalar=operator.pos, formula="+x", symbol="+", operator="pos",
 )
 F.define(
     "reciprocal", lambda a: 1 / np.asarray(a), lambda a: 1 / np.asarray(a),
@@ -68,14 +76,14 @@ F.define(
 F.define(
     "hypot", np.hypot, None,
     # At (0, 0) every slope from -1 to 1 would do; 0 is the one that treats all directions alike.
-    lambda g, y, a, _b: g * (a / F.where(F.equal(y, 0), 1, y)),
-    lambda g, y, _a, b: g * (b / F.where(F.equal(y, 0), 1, y)),
+    lambda g, y, a, _b: g * _share_of_length(a, y),
+    lambda g, y, _a, b: g * _share_of_length(b, y),
     scalar=math.hypot, formula=r"\sqrt{x^2 + y^2}", at_kinks="0 at (0, 0)",
 )
 F.define(
     "absolute", np.absolute, np.absolute,
     lambda g, _y, a: g * F.sign(a),
-    scalar=abs, formula="|x|", at_kinks="0 at 0", symbol="abs",
+    scalar=abs, formula="|x|", at_kinks="0 at 0", symbol="abs", operator="abs",
 )
 F.define(
     "sign", np.sign, np.sign, None,
@@ -118,6 +126,12 @@ F.define(
     params={"a_min": None, "a_max": None}, scalar=_clip_number,
     formula=r"\min(\max(x, a), b)", at_kinks="1 at the bounds",
 )
+
+
+def _share_of_length(side: Any, length: Any) -> Any:
+    """``side / length``, and 0 where there is no length."""
+    is_zero = F.equal(length, 0)
+    return F.where(is_zero, 0, side) / F.where(is_zero, 1, length)
 
 
 def _twice_the_share(winner: Any, other: Any) -> Any:

@@ -6,18 +6,23 @@ import operator
 
 import numpy as np
 
-from ..tape import F
+from ..table import F
 
-for _name, _sign in [
-    ("equal", "="), ("not_equal", r"\ne"), ("less", "<"),
-    ("less_equal", r"\le"), ("greater", ">"), ("greater_equal", r"\ge"),
+F.define(
+    "equal", np.equal, np.equal, None, None,
+    scalar=operator.eq, formula="x = y",
+)
+F.define(
+    "not_equal", np.not_equal, np.not_equal, None, None,
+    scalar=operator.ne, formula=r"x \ne y",
+)
+for _compare, _operator, _sign in [
+    (np.less, operator.lt, "<"), (np.less_equal, operator.le, r"\le"),
+    (np.greater, operator.gt, ">"), (np.greater_equal, operator.ge, r"\ge"),
 ]:
-    _compare = getattr(np, _name)
-    _python = {"equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le",
-               "greater": "gt", "greater_equal": "ge"}[_name]
     F.define(
-        _name, _compare, _compare, None, None,
-        scalar=getattr(operator, _python), formula=f"x {_sign} y",
+        _compare.__name__, _compare, _compare, None, None, scalar=_operator,
+        formula=f"x {_sign} y", operator=_operator.__name__,
     )
 
 F.define(

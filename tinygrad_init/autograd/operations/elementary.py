@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..exact import elementary
-from ..tape import F
+from ..table import F
 
 LN2, LN10 = math.log(2), math.log(10)
 
@@ -57,8 +57,8 @@ def _logaddexp(a: Any, b: Any) -> Any:
 
 F.define(
     "logaddexp", np.logaddexp, _logaddexp,
-    lambda g, y, a, _b: g * F.exp(a - y),
-    lambda g, y, _a, b: g * F.exp(b - y),
+    lambda g, _y, a, b: g * F.sigmoid(a - b),
+    lambda g, _y, a, b: g * F.sigmoid(b - a),
     scalar=_logaddexp,
     formula=r"\ln(e^{x} + e^{y})",
 )

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..axes import axes_of
 from ..exact import products, selections
-from ..exact.products import axes_of
-from ..tape import F
+from ..table import F
 
 
 def _kept(x: Any, axis: Any) -> tuple[int, ...]:
@@ -18,9 +18,9 @@ def _kept(x: Any, axis: Any) -> tuple[int, ...]:
     return tuple(1 if i in reduced else length for i, length in enumerate(x.shape))
 
 
-def _count(x: Any, axis: Any) -> int:
-    """How many entries go into one entry of the result."""
-    return math.prod(x.shape[i] for i in axes_of(axis, len(x.shape)))
+def _count(x: Any, axis: Any, ddof: int = 0) -> Any:
+    """How many entries go into one entry of the result, less ``ddof``; by none, 0/0 is nan."""
+    return max(math.prod(x.shape[i] for i in axes_of(axis, len(x.shape))) - ddof, 0)
 
 
 def _spread(g: Any, x: Any, axis: Any) -> Any:
@@ -40,50 +40,60 @@ def _share_of_extreme(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> A
 
 
 _SETTINGS = {"axis": None, "keepdims": False}
+_AXES = "axes that there are, each named once, and entries to reduce"
 
 F.define(
     "sum", np.sum, products.sum,
     lambda g, _y, _x, *, axis, keepdims: _spread(g, _x, axis),
-    params=_SETTINGS, formula=r"\sum_i x_i", symbol="Σ",
+    wants=_AXES, params=_SETTINGS, formula=r"\sum_i x_i", symbol="Σ",
 )
 F.define(
     "mean", _mean, _mean,
     lambda g, _y, _x, *, axis, keepdims: _spread(g, _x, axis) / _count(_x, axis),
-    params=_SETTINGS, formula=r"\frac{1}{n} \sum_i x_i",
+    wants=_AXES, params=_SETTINGS, formula=r"\frac{1}{n} \sum_i x_i",
 )
 F.define(
     "max", np.max, selections.max, _share_of_extreme,
-    params=_SETTINGS, formula=r"\max_i x_i", at_kinks="equal entries share the gradient equally",
+    wants=_AXES, params=_SETTINGS, also=(np.amax,), formula=r"\max_i x_i",
+    at_kinks="equal entries share the gradient equally",
 )
 F.define(
     "min", np.min, selections.min, _share_of_extreme,
-    params=_SETTINGS, formula=r"\min_i x_i", at_kinks="equal entries share the gradient equally",
+    wants=_AXES, params=_SETTINGS, also=(np.amin,), formula=r"\min_i x_i",
+    at_kinks="equal entries share the gradient equally",
 )
 F.define(
     "argmax", np.argmax, np.argmax, None,
-    params={"axis": None}, formula=r"\arg\max_i x_i",
+    wants=_AXES, params={"axis": None}, formula=r"\arg\max_i x_i",
 )
 F.define(
     "argmin", np.argmin, np.argmin, None,
-    params={"axis": None}, formula=r"\arg\min_i x_i",
+    wants=_AXES, params={"axis": None}, formula=r"\arg\min_i x_i",
 )
 F.define(
     "argsort", np.argsort, lambda x, axis: np.argsort(x, axis=axis, kind="stable"), None,
-    params={"axis": -1}, formula=r"\operatorname{argsort} x",
+    wants=_AXES, params={"axis": -1}, formula=r"\operatorname{argsort} x",
 )
 
 # Spread: variance, standard deviation, length.
 
 
+def _along(g: Any, length: Any, x: Any, axis: Any) -> Any:
+    """``g`` along ``x`` as a vector of length one; no direction where the length is 0."""
+    is_zero = F.equal(length, 0)
+    towards = F.where(_spread(is_zero, x, axis), 0, x)
+    return _spread(g / F.where(is_zero, 1, length), x, axis) * towards
+
+
 def _var(x: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
     deviation = x - F.mean(x, axis=axis, keepdims=True)
     squares = F.sum(deviation * deviation, axis=axis, keepdims=keepdims)
-    return squares / (_count(x, axis) - ddof)
+    return squares / _count(x, axis, ddof)
 
 
 def _slope_of_var(g: Any, _y: Any, x: Any, *, axis: Any, ddof: int, keepdims: bool) -> Any:
     deviation = x - F.mean(x, axis=axis, keepdims=True)
-    return _spread(g, x, axis) * (deviation * (2 / (_count(x, axis) - ddof)))
+    return _spread(g, x, axis) * (deviation * 2 / _count(x, axis, ddof))
 
 
 def _std(x: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
@@ -92,66 +102,86 @@ def _std(x: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
 
 def _slope_of_std(g: Any, y: Any, x: Any, *, axis: Any, ddof: int, keepdims: bool) -> Any:
     deviation = x - F.mean(x, axis=axis, keepdims=True)
-    safe = F.where(F.equal(y, 0), 1, y) * (_count(x, axis) - ddof)
-    return _spread(g / safe, x, axis) * deviation
+    return _along(g / _count(x, axis, ddof), y, deviation, axis)
 
 
 _SPREAD = {"axis": None, "ddof": 0, "keepdims": False}
 
 F.define(
     "var", _var, _var, _slope_of_var,
-    params=_SPREAD, formula=r"\frac{1}{n} \sum_i (x_i - \bar x)^2",
+    wants=_AXES, params=_SPREAD, formula=r"\frac{1}{n} \sum_i (x_i - \bar x)^2",
 )
 F.define(
     "std", _std, _std, _slope_of_std,
-    params=_SPREAD, formula=r"\sqrt{\operatorname{var} x}", at_kinks="0 where all are equal",
+    wants=_AXES, params=_SPREAD, formula=r"\sqrt{\operatorname{var} x}",
+    at_kinks="0 where all are equal",
 )
 
 
-def _norm(x: Any, axis: Any, keepdims: bool) -> Any:
+def _norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
+    is_length = axis is not None or len(x.shape) == 1
+    if ord not in ((None, 2) if is_length and not isinstance(axis, tuple) else (None, "fro")):
+        raise TypeError(f"ord={ord!r} is not an operation here, only the Euclidean length is")
     return F.sqrt(F.sum(x * x, axis=axis, keepdims=keepdims))
 
 
-def _slope_of_norm(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
-    return _spread(g / F.where(F.equal(y, 0), 1, y), x, axis) * x
+def _slope_of_norm(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool, **_ord: Any) -> Any:
+    return _along(g, y, x, axis)
 
 
 F.define(
     "norm", _norm, _norm, _slope_of_norm,
-    params=_SETTINGS, formula=r"\sqrt{\sum_i x_i^2}", at_kinks="0 at 0",
+    wants=_AXES, params={"ord": None, **_SETTINGS}, also=(np.linalg.norm,),
+    formula=r"\sqrt{\sum_i x_i^2}", at_kinks="0 at 0",
 )
 
 # Products and sums along the way.
 
 
 def _product_of_others(x: Any, axis: Any) -> Any:
-    """For every entry the product of all others; nothing is divided, so zeros do no harm."""
+    """For every entry the product of all others; nothing is divided, so zeros do no harm.
+
+    Products of pairs, of pairs of pairs and so on make a tree. Going down it, what multiplies a
+    node from outside multiplies each of its two halves, together with the other half.
+    """
     ndim = len(x.shape)
     reduced = axes_of(axis, ndim)
-    kept = tuple(i for i in range(ndim) if i not in reduced)
-    order = (*kept, *reduced)
-    last = F.reshape(
-        F.transpose(x, axes=order), shape=(*(x.shape[i] for i in kept), _count(x, axis))
-    )
-    n = last.shape[-1]
-    rows = F.broadcast_to(
-        F.reshape(last, shape=(*last.shape[:-1], 1, n)), shape=(*last.shape, n)
-    )
-    others = F.prod(F.where(np.eye(n, dtype=bool), 1.0, rows), axis=-1, keepdims=False)
-    back = F.reshape(others, shape=tuple(x.shape[i] for i in order))
-    return F.transpose(back, axes=tuple(int(i) for i in np.argsort(order)))
+    order = (*(i for i in range(ndim) if i not in reduced), *reduced)
+    rows = F.transpose(x, axes=order)
+    kept = rows.shape[: ndim - len(reduced)]
+    levels = [F.reshape(rows, shape=(*kept, math.prod(rows.shape[len(kept) :])))]
+    while levels[-1].shape[-1] > 1:
+        level = _even(levels[-1])
+        levels[-1] = level
+        levels.append(level[..., 0::2] * level[..., 1::2])
+    outside = F.broadcast_to(x.dtype.type(1), shape=levels[-1].shape)
+    for level in reversed(levels[:-1]):
+        halves = F.reshape(level, shape=(*kept, level.shape[-1] // 2, 2))
+        above = outside[..., : halves.shape[-2]]
+        others = F.reshape(above, shape=(*above.shape, 1)) * halves[..., ::-1]
+        outside = F.reshape(others, shape=level.shape)
+    others = F.reshape(outside[..., : math.prod(rows.shape[len(kept) :])], shape=rows.shape)
+    return F.transpose(others, axes=tuple(int(i) for i in np.argsort(order)))
+
+
+def _even(level: Any) -> Any:
+    """With a one behind it, if the last axis has an odd length."""
+    if level.shape[-1] % 2 == 0:
+        return level
+    one = np.ones((*level.shape[:-1], 1), level.dtype)
+    return F.concatenate([level, one], axis=-1)
 
 
 F.define(
     "prod", np.prod, None,
     lambda g, _y, x, *, axis, keepdims: _spread(g, x, axis) * _product_of_others(x, axis),
-    params=_SETTINGS, formula=r"\prod_i x_i", symbol="Π",
+    wants=_AXES, params=_SETTINGS, formula=r"\prod_i x_i", symbol="Π",
 )
 
 
 def _reversed_cumsum(g: Any, x: Any, axis: Any) -> Any:
-    if axis is None:
-        return F.reshape(_reversed_cumsum(g, g, 0), shape=x.shape)
+    if axis is None or not x.shape:
+        return F.reshape(_reversed_cumsum(F.reshape(g, shape=(-1,)), g, 0), shape=x.shape)
     backwards = (*(slice(None),) * (axis % len(x.shape)), slice(None, None, -1))
     return F.getitem(F.cumsum(F.getitem(g, index=backwards), axis=axis), index=backwards)
 
@@ -159,20 +189,26 @@ def _reversed_cumsum(g: Any, x: Any, axis: Any) -> Any:
 F.define(
     "cumsum", np.cumsum, products.cumsum,
     lambda g, _y, _x, *, axis: _reversed_cumsum(g, _x, axis),
-    params={"axis": None}, formula=r"\sum_{j \le i} x_j",
+    wants=_AXES, params={"axis": None}, formula=r"\sum_{j \le i} x_j",
 )
 
 
 def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
+    if not _count(x, axis):
+        return F.sum(x, axis=axis, keepdims=keepdims) - np.inf  # the logarithm of nothing
     largest = F.max(x, axis=axis, keepdims=True)
     total = F.sum(F.exp(x - largest), axis=axis, keepdims=True)
     result = largest + F.log(total)
     return result if keepdims else F.sum(result, axis=axis, keepdims=False)
 
 
+def _slope_of_logsumexp(g: Any, _y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
+    spread = _spread(g, x, axis)
+    return spread * F.softmax(x, axis=axis) if _count(x, axis) else spread
+
+
 F.define(
     "logsumexp", _logsumexp, _logsumexp,
-    lambda g, y, x, *, axis, keepdims: _spread(g, x, axis)
-    * F.exp(x - F.reshape(y, shape=_kept(x, axis))),
-    params=_SETTINGS, formula=r"\ln \sum_i e^{x_i}",
+    _slope_of_logsumexp,
+    wants=_AXES, params=_SETTINGS, formula=r"\ln \sum_i e^{x_i}",
 )

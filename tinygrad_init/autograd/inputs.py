@@ -1,0 +1,122 @@
+"""What may come in: real numbers, arrays of them, lists. Everything else is turned away here."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from . import errors
+from .tape import Node, data_of
+
+Array = NDArray[Any]
+
+ARRAYS = (np.ndarray, np.generic)
+#: Numbers that operations compute with as they are; what else there is goes through ``operand``.
+NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_})
+REAL = "fiub"  #: NumPy's kinds of real numbers: floating, signed, unsigned, bool
+WIDEST = 8  #: bytes in a number: wider floats differ from machine to machine
+
+
+def operand(name: str, args: Sequence[Any], position: int) -> Any:
+    """What else the operation ``name`` takes: other real numbers; lists and memory maps as arrays.
+
+    Not other kinds of arrays: in a ``np.matrix`` the sign ``*`` means something else. A Fraction is
+    for Values: beside an array it would make an array of Python objects.
+    """
+    found = args[position]
+    if isinstance(found, (list, tuple, np.memmap)):
+        try:
+            found = np.asarray(found)
+        except ValueError as error:
+            raise errors.not_an_array(found, name) from error
+    if type(found) is np.ndarray or isinstance(found, np.generic):
+        is_real = found.dtype.kind in REAL
+    else:
+        is_real = isinstance(found, int) or (
+            isinstance(found, numbers.Rational) and not any(hasattr(arg, "shape") for arg in args)
+        )
+    if not is_real:
+        raise errors.not_an_operand(name, position, found)
+    return found
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _are_whole(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and all(map(_is_whole, value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, numbers.Rational, np.integer, np.floating))
+
+
+def _is_dtype(value: Any) -> bool:
+    try:
+        return np.dtype(value).kind in REAL and value is not None
+    except TypeError:
+        return False
+
+
+_NUMBER = (_is_number, "a real number")
+_BOUND = (lambda v: v is None or _is_number(v) or type(v) is np.ndarray, "a number, array or None")
+#: What settings must be, whichever operation they belong to.
+SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "axis": (
+        lambda v: v is None or _is_whole(v) or (isinstance(v, tuple) and _are_whole(v)),
+        "an integer, or a tuple of integers where several axes will do",
+    ),
+    "axes": (lambda v: v is None or _is_whole(v) or _are_whole(v), "a tuple of integers"),
+    "shape": (lambda v: _is_whole(v) or _are_whole(v), "a tuple of integers"),
+    "keepdims": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
+    "dtype": (_is_dtype, "a dtype of real numbers, such as np.float32"),
+    "ddof": _NUMBER, "slope": _NUMBER, "alpha": _NUMBER, "a_min": _BOUND, "a_max": _BOUND,
+}  # fmt: skip
+
+
+def check_setting(name: str, key: str, value: Any) -> None:
+    """Raise if ``value`` is no setting for the operation ``name``: a wrong kind, or a node."""
+    if isinstance(value, Node):
+        raise errors.node_as_setting(name, key)
+    is_right, kind = SETTINGS.get(key, (lambda _: True, ""))
+    if not is_right(value):
+        raise errors.wrong_setting(name, key, value, kind)
+
+
+def one_number(data: Any, made_by: str = "") -> Any:
+    """``data`` as a Python number, if it is one real number."""
+    is_numpy = isinstance(data, ARRAYS) and not data.ndim
+    number = data.item() if is_numpy else data
+    if not isinstance(number, (int, float, numbers.Rational)):
+        raise errors.not_one_number(number, made_by)
+    return number
+
+
+def real_array(data: Any, dtype: DTypeLike | None = None, made_by: str = "") -> Array:
+    """A copy of ``data`` as an array of real numbers; Python's integers become float64."""
+    raw = data_of(data)
+    try:
+        array = np.array(raw, dtype=dtype)
+    except (ValueError, TypeError) as error:
+        raise errors.not_an_array(data, made_by) from error
+    real(array, made_by)
+    is_to_widen = dtype is None and not isinstance(raw, ARRAYS) and array.dtype.kind in "iu"
+    return array.astype(np.float64) if is_to_widen else array
+
+
+def real(array: Any, made_by: str = "") -> Any:
+    """``array``, if its numbers are real and no wider than 64 bits."""
+    if array.dtype.kind not in REAL or array.dtype.itemsize > WIDEST:
+        raise errors.not_real(array.dtype, made_by)
+    return array
+
+
+def frozen(part: Any) -> Any:
+    """A part of an index that nobody can change before the backward pass reads it again."""
+    bare = data_of(part)
+    return bare.copy() if isinstance(bare, (np.ndarray, list)) else bare
