@@ -632,6 +632,22 @@ def places(name: str) -> Family:
     return family
 
 
+def drawn(name: str, oracle: Callable[[Array, np.random.Generator], Array], **given: Any) -> Family:
+    """Random draws: the numbers of the generator that is given, in the shape of the operand."""
+
+    def family(draw: Draw, empty: bool) -> Call:
+        seed = draw(st.integers(0, 9))
+        ways = {
+            "row": lambda x: getattr(F, name)(x, **given, rng=seed),
+            "row by position": lambda x: getattr(F, name)(x, *given.values(), seed),
+            "method": lambda x: getattr(x, name)(**given, rng=np.random.default_rng(seed)),
+        }
+        return a_call(draw, [a_shape(draw, empty)], ways,
+                      lambda x: oracle(x, np.random.default_rng(seed)), None)
+
+    return family
+
+
 # Shapes.
 
 
@@ -975,6 +991,10 @@ FAMILIES: dict[str, Family] = {
     "std": spread("std"),
     "norm": norm,
     "cumsum": cumsum,
+    "bernoulli": drawn(
+        "bernoulli", lambda x, rng: np.where(rng.random(x.shape) < 0.3, 1, 0).astype(x.dtype), p=0.3
+    ),
+    "uniform": drawn("uniform", lambda x, rng: np.asarray(rng.random(x.shape)).astype(x.dtype)),
     "argmax": places("argmax"),
     "argmin": places("argmin"),
     "argsort": places("argsort"),
@@ -1008,7 +1028,7 @@ FAMILIES: dict[str, Family] = {
     "np.take_along_axis": composed("take_along_axis", settings_of_take_along_axis),
 }
 FLAT = {"sign", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
-        "argmax", "argmin", "argsort"}
+        "argmax", "argmin", "argsort", "bernoulli", "uniform"}
 
 each_family = pytest.mark.parametrize("name", FAMILIES)
 each_smooth_family = pytest.mark.parametrize(
@@ -1659,3 +1679,44 @@ def test_scores_far_from_zero_agree_with_sixty_digits(
             order = tuple(int(i == k) for i in range(len(data)))
             wanted = float(mpmath.diff(f, points, order))
             assert abs(float(slope.data[k]) - wanted) <= 8 * float(kind.eps) * max(1, abs(wanted))
+
+
+# Random draws.
+
+
+def test_a_draw_goes_on_where_its_generator_stands_and_is_a_mask_without_history() -> None:
+    x = tg.Tensor(np.ones((50, 40)), requires_grad=True)
+    rng = np.random.default_rng(0)
+    first, second = x.bernoulli(0.25, rng=rng), x.bernoulli(0.25, rng=rng)
+    assert not (first == second).data.all()
+    assert not first.requires_grad
+    # The mean of 2,000 draws: 0.25, with a standard deviation of 0.0097.
+    assert abs(first.data.mean() - 0.25) < 0.04
+    (x * first).sum().backward()
+    np.testing.assert_array_equal(x.grad, first.data)
+
+
+@pytest.mark.parametrize(("p", "expected"), [(0, 0.0), (1, 1.0)])
+def test_a_certain_draw_is_certain(p: float, expected: float) -> None:
+    np.testing.assert_array_equal(F.bernoulli(np.zeros(1000), p, rng=0), expected)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, np.nan])
+def test_what_is_no_probability_is_refused(p: float) -> None:
+    with pytest.raises(tg.DataError, match=r"bernoulli.*from 0 to 1"):
+        F.bernoulli(np.zeros(3), p, rng=0)
+
+
+def test_a_draw_needs_a_generator_or_a_seed() -> None:
+    with pytest.raises(TypeError, match="uniform must be told rng="):
+        F.uniform(np.zeros(3))
+
+
+def test_uniform_numbers_are_below_one_in_float32_too() -> None:
+    class AlmostOne(np.random.Generator):
+        def random(self, *_: Any, **__: Any) -> Any:
+            return np.full(3, 1 - 2.0**-53)
+
+    drawn = F.uniform(np.zeros(3, np.float32), rng=AlmostOne(np.random.PCG64(0)))
+    assert drawn.dtype == np.float32
+    assert (drawn < 1).all()

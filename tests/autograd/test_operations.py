@@ -255,6 +255,14 @@ CATALOGUE: dict[str, list[Case]] = {
         Case(lambda a: abs(a) * abs(a) * a, ((3,),)),
     ],
     "sign": _on_shapes(np.sign, is_smooth=False),
+    "bernoulli": _on_shapes(
+        lambda a: a.bernoulli(0.3, rng=1), is_smooth=False,
+        numpy=lambda a: np.where(np.random.default_rng(1).random(a.shape) < 0.3, 1 + 0 * a, 0 * a),
+    ),
+    "uniform": _on_shapes(
+        lambda a: a.uniform(rng=1), is_smooth=False,
+        numpy=lambda a: np.random.default_rng(1).random(a.shape).astype(a.dtype),
+    ),
     "maximum": [
         *_on_families(np.maximum, torch=_torch("maximum")),
         Case(lambda a, b: np.maximum(a, b) * np.maximum(b, a), ((2, 3), (3,)),

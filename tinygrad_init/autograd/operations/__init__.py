@@ -11,13 +11,24 @@ demands it of ``+ - * /`` and the square root) or only moves entries about.
 """
 
 from ..table import F
-from . import activations, arithmetic, choices, einsum, elementary, products, reductions, shapes
+from . import (
+    activations,
+    arithmetic,
+    choices,
+    draws,
+    einsum,
+    elementary,
+    products,
+    reductions,
+    shapes,
+)
 
 __all__ = [
     "F",
     "activations",
     "arithmetic",
     "choices",
+    "draws",
     "einsum",
     "elementary",
     "products",
