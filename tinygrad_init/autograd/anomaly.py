@@ -49,21 +49,20 @@ def inspect(name: str, result: Any, arguments: Sequence[Any]) -> Evidence:
     return Evidence(line, tuple(map(_mark, (result, *arguments))))
 
 
-def check_gradients(node: Node, found: Sequence[tuple[int, Any]]) -> None:
-    """Raise if a rule gave nan or inf for an argument of ``node``."""
+def check_gradient(node: Node, position: int, gradient: Any) -> None:
+    """Raise if the rule for an argument of ``node`` gave nan or inf."""
     name, evidence = _evidence(node)
-    for position, gradient in found:
-        if (bad := _not_finite(getattr(gradient, "_data", gradient))) is not None:
-            what = f"the gradient of {name} for its argument {position} is {bad}"
-            raise GraphError(_report(what, _bare(node.arguments), evidence.line))
+    if (bad := _not_finite(gradient)) is not None:
+        what = f"the gradient of {name} for its argument {position} is {bad}"
+        raise GraphError(_report(what, _bare(node.arguments), evidence.line))
 
 
 def check_unchanged(node: Node, reads: Sequence[bool]) -> None:
     """Raise if a value that a rule is about to read is not what it was, by a write to the array."""
     name, evidence = _evidence(node)
     values = _bare((node, *node.arguments))
-    for value, is_read, mark in zip(values, reads, evidence.marks, strict=False):
-        if is_read and _mark(value) != mark:
+    for k, is_read in enumerate((*reads, *reads[-1:] * (len(values) - len(reads)))):
+        if is_read and _mark(values[k]) != evidence.marks[k]:
             raise GraphError(
                 f"{name}: an array that it needs for its derivative was written to after it was "
                 f"recorded: keep arrays as they are until backward()\n  at {evidence.line}"

@@ -12,7 +12,7 @@ arithmetics, and scalars as well as arrays.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,6 @@ Rule = Callable[..., Any]  #: (g, y, *arguments, **params) -> the gradient of on
 
 REQUIRED: Any = inspect.Parameter.empty  #: instead of a default: a setting that must be given
 _FLOAT = np.dtype(float)
-_EACH = [(position,) for position in range(64)]  # a rule for each argument
 LENGTHS_AGREE = "lengths that agree, counted from the right, or are 1"
 
 
@@ -53,6 +52,7 @@ class Operation:
         is_view: whether the result may share memory with the first argument.
         is_variadic: whether it takes any number of operands; its only rule then gives a list, the
             gradients of all of them.
+        steps: each rule, with which of (y, *arguments) it reads.
     """
 
     name: str
@@ -67,12 +67,12 @@ class Operation:
     operator: str = ""
     is_view: bool = False
     is_variadic: bool = False
-    reads: tuple[tuple[bool, ...], ...] = field(init=False)
+    steps: tuple[tuple[Rule | None, tuple[bool, ...]], ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.symbol = self.symbol or self.name
         self.wants = self.wants or (LENGTHS_AGREE if len(self.rules) > 1 else "")
-        self.reads = tuple(_what_it_reads(rule, len(self.rules)) for rule in self.rules)
+        self.steps = tuple((rule, _what_it_reads(rule, len(self.rules))) for rule in self.rules)
 
     def __repr__(self) -> str:
         return f"<operation {self.name}: {self.formula}>"
@@ -121,13 +121,6 @@ class Operation:
         except errors.FROM_NUMPY as error:
             chosen = {key: params[key] for key in params if params[key] is not self.params[key]}
             raise errors.in_words(self.name, self.wants, error, args, chosen) from error
-
-    def steps(self, arity: int) -> Iterable[tuple[Rule | None, Sequence[bool], Sequence[int]]]:
-        """Each rule, which of (y, *arguments) it reads, and for which of ``arity`` arguments."""
-        if self.is_variadic:
-            of_result, of_operands = self.reads[0]
-            return [(self.rules[0], (of_result, *(of_operands,) * arity), range(arity))]
-        return zip(self.rules, self.reads, _EACH, strict=False)
 
 
 def _what_it_reads(rule: Rule | None, arity: int) -> tuple[bool, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from itertools import count
+from itertools import count, zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from . import anomaly, errors, modes
@@ -183,25 +183,27 @@ def vector_jacobian_products(
         raise errors.other_arithmetic(node)
     values = (node, *node.arguments)
     y, *args = values if create_graph else map(data_of, values)
-    wanted = [isinstance(arg, Node) and arg.requires_grad for arg in node.arguments]
-    for rule, reads, positions in operation.steps(len(args)):
-        if rule is None or not any(wanted[position] for position in positions):
+    at_once = None  # what the one rule of a variadic operation gives
+    for position, argument in enumerate(node.arguments):
+        rule, reads = operation.steps[0 if operation.is_variadic else position]
+        if rule is None or not isinstance(argument, Node) or not argument.requires_grad:
             continue
-        _refuse_changed(node, values, reads)
         try:
-            found = rule(gradient, y, *args, **node.params)
-            pairs = zip(positions, found if operation.is_variadic else [found], strict=True)
-            fitted = [(k, node.arguments[k]._fit(each)) for k, each in pairs if wanted[k]]
+            if at_once is None:
+                _refuse_changed(node, values, reads)
+                found = rule(gradient, y, *args, **node.params)
+                at_once = found if operation.is_variadic else None
+            found = argument._fit(found if at_once is None else at_once[position])
         except errors.FROM_NUMPY as error:
-            raise errors.in_rule(operation.name, positions[0], args, error) from error
+            raise errors.in_rule(operation.name, position, args, error) from error
         if node.evidence is not None:
-            anomaly.check_gradients(node, fitted)
-        yield from ((node.arguments[k], each) for k, each in fitted)
+            anomaly.check_gradient(node, position, data_of(found))
+        yield argument, found
 
 
 def _refuse_changed(node: Node, values: Sequence[Any], reads: Sequence[bool]) -> None:
     """Raise if a value that a rule is about to read was overwritten after it was recorded."""
-    for value, is_read in zip(values, reads, strict=False):
+    for value, is_read in zip_longest(values, reads, fillvalue=reads[-1]):
         if is_read and isinstance(value, Node) and value._changes[0] > node.age:
             raise errors.changed(node, value)
     if node.evidence is not None:

@@ -51,8 +51,9 @@ class Value(Node):
         number = one_number(data, made_by)
         if isinstance(number, bool):  # a comparison has no derivative: it is an answer
             return number
-        node = cls(number)
-        node.requires_grad = False
+        node = cls.__new__(cls)
+        Node.__init__(node, number, False, "")
+        node.grad = 0
         return node
 
     def _seed(self, gradient: Any, create_graph: bool) -> Any:
