@@ -57,7 +57,7 @@ def check_gradient(node: Node, position: int, gradient: Any) -> None:
         raise GraphError(_report(what, _bare(node.arguments), evidence.line))
 
 
-def check_unchanged(node: Node, reads: Sequence[bool]) -> None:
+def check_unchanged(node: Node, reads: tuple[bool, ...]) -> None:
     """Raise if a value that a rule is about to read is not what it was, by a write to the array."""
     name, evidence = _evidence(node)
     values = _bare((node, *node.arguments))

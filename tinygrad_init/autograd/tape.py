@@ -201,7 +201,7 @@ def vector_jacobian_products(
         yield argument, found
 
 
-def _refuse_changed(node: Node, values: Sequence[Any], reads: Sequence[bool]) -> None:
+def _refuse_changed(node: Node, values: Sequence[Any], reads: tuple[bool, ...]) -> None:
     """Raise if a value that a rule is about to read was overwritten after it was recorded."""
     for value, is_read in zip_longest(values, reads, fillvalue=reads[-1]):
         if is_read and isinstance(value, Node) and value._changes[0] > node.age:
