@@ -1,4 +1,4 @@
-"""What reproducible arithmetic costs: ``python benchmarks/arithmetic.py``.
+"""What reproducible arithmetic costs: ``python -m benchmarks.arithmetic``.
 
 Every line compares the same computation in both arithmetics, in pairs that take turns, so that a
 busy moment of the machine strikes both. A ratio of 10 means: ten times the ordinary time.
@@ -6,18 +6,16 @@ busy moment of the machine strikes both. A ratio of 10 means: ten times the ordi
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import tinygrad_init as tg
+from benchmarks.machine import describe_machine
 from tinygrad_init.autograd.exact import elementary, products
 
 Array = NDArray[Any]
@@ -103,21 +101,6 @@ def reproducibly(function: Callable[[], Any]) -> None:
     """The function under ``tg.reproducible()``."""
     with tg.reproducible():
         function()
-
-
-def describe_machine() -> str:
-    """The processor, NumPy, its BLAS and the number of threads."""
-    processor = platform.processor() or platform.machine()
-    described = Path("/proc/cpuinfo")
-    if described.exists():
-        names = [line for line in described.read_text().splitlines() if "model name" in line]
-        processor = names[0].partition(":")[2].strip() if names else processor
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    threads = os.environ.get("OPENBLAS_NUM_THREADS") or f"all ({os.cpu_count()} processors)"
-    return (
-        f"{processor}; Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"{blas['name']} {blas['version']}, threads: {threads}"
-    )
 
 
 if __name__ == "__main__":

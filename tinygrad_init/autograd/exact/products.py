@@ -30,7 +30,7 @@ numbers once:
    does not matter: the sum less the bound and plus the bound round to the same number.
 3. Where they do not, ``math.fsum`` adds the digits, which is exact but takes them one by one.
 
-Cost, by ``python benchmarks/arithmetic.py`` on one thread of an AMD EPYC: 10 times BLAS for uniform
+Cost, by ``python -m benchmarks.arithmetic`` on one thread of an AMD EPYC: 10 times BLAS for uniform
 data of 512x512x512 (three slices), 18 times for rows that span 2**20 (four).
 
 Sources: Ozaki, Ogita, Oishi and Rump, "Error-free transformations of matrix multiplication by using
