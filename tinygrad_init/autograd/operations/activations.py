@@ -84,7 +84,7 @@ def _softplus(a: Any) -> Any:
 
 
 F.define(
-    "softplus", _softplus, _softplus,
+    "softplus", _softplus, elementary.softplus,
     lambda g, _y, a: g * F.sigmoid(a),
     scalar=_softplus, formula=r"\ln(1 + e^{x})",
 )
@@ -95,7 +95,7 @@ def _silu(a: Any) -> Any:
 
 
 F.define(
-    "silu", _silu, _silu,
+    "silu", _silu, elementary.silu,
     lambda g, y, a: g * (F.sigmoid(a) + y * (1 - F.sigmoid(a))),
     scalar=_silu, formula=r"x \, \sigma(x)",
 )
@@ -110,7 +110,7 @@ def _normal_cdf(a: Any) -> Any:
 
 
 F.define(
-    "normal_cdf", _normal_cdf, None,
+    "normal_cdf", _normal_cdf, elementary.normal_cdf,
     lambda g, _y, a: g * (F.exp(a * a / -2) / math.sqrt(2 * math.pi)),
     scalar=lambda a: math.erfc(-a / math.sqrt(2)) / 2, formula=r"\Phi(x)",
 )
@@ -121,7 +121,7 @@ def _gelu(a: Any) -> Any:
 
 
 F.define(
-    "gelu", _gelu, None,
+    "gelu", _gelu, elementary.gelu,
     lambda g, _y, a: g * (F.normal_cdf(a) + a * F.exp(a * a / -2) / math.sqrt(2 * math.pi)),
     scalar=_gelu, formula=r"x \, \Phi(x)",
 )

@@ -74,7 +74,7 @@ F.define(
     scalar=lambda a: a * a, formula="x^2",
 )
 F.define(
-    "hypot", np.hypot, None,
+    "hypot", np.hypot, elementary.hypot,
     # At (0, 0) every slope from -1 to 1 would do; 0 is the one that treats all directions alike.
     lambda g, y, a, _b: g * _share_of_length(a, y),
     lambda g, y, _a, b: g * _share_of_length(b, y),

@@ -20,7 +20,7 @@ F.define(
     scalar=math.exp, formula=r"e^{x}",
 )
 F.define(
-    "exp2", np.exp2, None,
+    "exp2", np.exp2, elementary.exp2,
     lambda g, y, _a: g * (y * LN2),
     scalar=math.exp2, formula="2^{x}",
 )
@@ -35,12 +35,12 @@ F.define(
     scalar=math.log, formula=r"\ln x",
 )
 F.define(
-    "log2", np.log2, None,
+    "log2", np.log2, elementary.log2,
     lambda g, _y, a: g / (a * LN2),
     scalar=math.log2, formula=r"\log_2 x",
 )
 F.define(
-    "log10", np.log10, None,
+    "log10", np.log10, elementary.log10,
     lambda g, _y, a: g / (a * LN10),
     scalar=math.log10, formula=r"\log_{10} x",
 )
@@ -56,7 +56,7 @@ def _logaddexp(a: Any, b: Any) -> Any:
 
 
 F.define(
-    "logaddexp", np.logaddexp, _logaddexp,
+    "logaddexp", np.logaddexp, elementary.logaddexp,
     lambda g, _y, a, b: g * F.sigmoid(a - b),
     lambda g, _y, a, b: g * F.sigmoid(b - a),
     scalar=_logaddexp,
@@ -79,17 +79,17 @@ F.define(
 # Trigonometric functions and their inverses.
 
 F.define(
-    "sin", np.sin, None,
+    "sin", np.sin, elementary.sin,
     lambda g, _y, a: g * F.cos(a),
     scalar=math.sin, formula=r"\sin x",
 )
 F.define(
-    "cos", np.cos, None,
+    "cos", np.cos, elementary.cos,
     lambda g, _y, a: -g * F.sin(a),
     scalar=math.cos, formula=r"\cos x",
 )
 F.define(
-    "tan", np.tan, None,
+    "tan", np.tan, elementary.tan,
     lambda g, y, _a: g * (1 + y * y),
     scalar=math.tan, formula=r"\tan x",
 )
@@ -104,7 +104,7 @@ F.define(
     scalar=math.acos, formula=r"\arccos x", at_kinks="minus infinite at -1 and 1",
 )
 F.define(
-    "arctan", np.arctan, None,
+    "arctan", np.arctan, elementary.arctan,
     lambda g, _y, a: g / (1 + a * a),
     scalar=math.atan, formula=r"\arctan x",
 )
@@ -118,12 +118,12 @@ F.define(
 # Hyperbolic functions and their inverses.
 
 F.define(
-    "sinh", np.sinh, None,
+    "sinh", np.sinh, elementary.sinh,
     lambda g, _y, a: g * F.cosh(a),
     scalar=math.sinh, formula=r"\sinh x",
 )
 F.define(
-    "cosh", np.cosh, None,
+    "cosh", np.cosh, elementary.cosh,
     lambda g, _y, a: g * F.sinh(a),
     scalar=math.cosh, formula=r"\cosh x",
 )
