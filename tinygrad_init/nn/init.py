@@ -2,7 +2,7 @@
 
 ``shape`` ends in ``(fan_in, fan_out)``: how many numbers flow into a neuron, and how many neurons
 there are. ``rng`` is a ``numpy.random.Generator``, a ``SeedSequence`` or an integer seed; no global
-state is read or changed.
+state is read or changed. The same seed gives the same bits on every machine.
 
 >>> import tinygrad_init as tg
 >>> tg.init.constant(0.05)((2, 3), rng=0)
@@ -23,6 +23,7 @@ from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 
 from ..autograd import DataError, ShapeError
+from ..autograd.exact import elementary
 
 Array = NDArray[Any]
 Seed = Generator | SeedSequence | int | None
@@ -81,6 +82,30 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[-2], shape[-1]
 
 
+# Random numbers with the same bits on every machine.
+#
+# A Generator's random() is 53 bits over 2**53, which is exact. Its normal() is not the same
+# everywhere: it calls the exp and log of the C library; nor is its uniform(low, high), which some
+# compilers turn into one fused operation. So both are made here, of exact steps.
+
+
+def _uniform(rng: Generator, low: float, high: float, shape: tuple[int, ...]) -> Array:
+    return low + (high - low) * rng.random(shape)
+
+
+def _normal(rng: Generator, mean: float, std: float, shape: tuple[int, ...]) -> Array:
+    """Two uniform numbers, as radius and angle, make two independent Gaussian coordinates.
+
+    Source: Box and Muller, "A note on the generation of random normal deviates" (1958).
+    """
+    count = math.prod(shape)
+    radius, turn = rng.random((2, -(-count // 2)))
+    length = np.sqrt(-2 * elementary.log(1 - radius))
+    angle = 2 * math.pi * turn
+    points = np.concatenate([length * elementary.cos(angle), length * elementary.sin(angle)])
+    return mean + std * points[:count].reshape(shape)
+
+
 # Without randomness.
 
 
@@ -107,7 +132,7 @@ def uniform(low: float = -0.05, high: float = 0.05) -> Initialiser:
     if not low <= high:
         raise DataError(f"uniform wants low <= high, got {low} and {high}")
     return Initialiser(
-        f"uniform({low:g}, {high:g})", lambda shape, rng: rng.uniform(low, high, shape)
+        f"uniform({low:g}, {high:g})", lambda shape, rng: _uniform(rng, low, high, shape)
     )
 
 
@@ -116,7 +141,7 @@ def normal(mean: float = 0.0, std: float = 0.05) -> Initialiser:
     if not std >= 0:
         raise DataError(f"normal wants a standard deviation of 0 or more, got {std}")
     return Initialiser(
-        f"normal({mean:g}, {std:g})", lambda shape, rng: rng.normal(mean, std, shape)
+        f"normal({mean:g}, {std:g})", lambda shape, rng: _normal(rng, mean, std, shape)
     )
 
 
@@ -124,7 +149,7 @@ def perturbed(start: Initialiser, size: float) -> Initialiser:
     """``start`` plus Gaussian noise of standard deviation ``size``: how much is enough?"""
 
     def draw(shape: tuple[int, ...], rng: Generator) -> Array:
-        return start(shape, rng) + size * rng.standard_normal(shape)
+        return start(shape, rng) + _normal(rng, 0.0, size, shape)
 
     return Initialiser(f"{start.name} + {size:g}", draw)
 
@@ -138,9 +163,9 @@ def _scaled(name: str, std: Callable[[int, int], float], kind: str) -> Initialis
     def draw(shape: tuple[int, ...], rng: Generator) -> Array:
         sigma = std(*fans(shape))
         if kind == "normal":
-            return rng.normal(0.0, sigma, shape)
+            return _normal(rng, 0.0, sigma, shape)
         bound = math.sqrt(3) * sigma  # the uniform distribution on +-bound has variance bound**2/3
-        return rng.uniform(-bound, bound, shape)
+        return _uniform(rng, -bound, bound, shape)
 
     return Initialiser(f"{name}_{kind}()", draw)
 
