@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
+from scipy import special, stats
 
 import tinygrad_init as tg
 from tinygrad_init.autograd import F
@@ -59,6 +60,16 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": np.tanh,
     "relu": lambda z: np.where(z > 0, z, 0),
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(z)),
+    # Klambauer et al. 2017, equation 2, with their constants.
+    "selu": lambda z: 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(z)),
+    "gelu": lambda z: z * stats.norm.cdf(z),
+    "silu": lambda z: z * special.expit(z),
+    "softplus": lambda z: np.log(1 + np.exp(z)),
+    "softsign": lambda z: z / (1 + abs(z)),
+    "hardtanh": lambda z: np.clip(z, -1, 1),
+    "sin": np.sin,
     "identity": lambda z: z,
 }
 

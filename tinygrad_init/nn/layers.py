@@ -19,6 +19,15 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": F.tanh,
     "relu": F.relu,
     "sigmoid": F.sigmoid,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "selu": F.selu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "softplus": F.softplus,
+    "softsign": F.softsign,
+    "hardtanh": F.hardtanh,
+    "sin": F.sin,
     "identity": lambda x: x,
 }  #: the activations that an MLP knows by name
 
