@@ -75,7 +75,7 @@ def train(weights: str) -> tg.nn.MLP:
 
 def digest(model: tg.nn.MLP) -> str:
     """A fingerprint of all parameters: one changed bit changes it all."""
-    everything = b"".join(parameter.data.astype("<f8").tobytes() for parameter in model.parameters())
+    everything = b"".join(p.data.astype("<f8").tobytes() for p in model.parameters())
     return hashlib.sha256(everything).hexdigest()[:16]
 
 

@@ -1,13 +1,11 @@
-"""The second arithmetic: results that depend on the numbers, not on the order of adding them.
+"""The second arithmetic: the kernels that ``tg.reproducible()`` computes with.
 
-Floating-point addition rounds after every step, so ``(a + b) + c`` and ``a + (b + c)`` may differ
-in the last bit, and a fast matrix product adds in whatever order suits the shape and the processor.
-Two equal columns of ``X @ W`` can then come out unequal. Here they cannot:
+- :mod:`products`: sums and matrix products that are exact and rounded once; begin here, it is the
+  one hard idea of the project;
+- :mod:`elementary`: exp, log, tanh, sin and their kin from correctly rounded operations alone, with
+  :mod:`pairs` (two floats that stand for one number), :mod:`elementwise` (dtypes and special
+  values), :mod:`exponential`, :mod:`logarithm`, :mod:`angles`, :mod:`normal` and :mod:`powers`;
+- :mod:`selections`: the larger of two numbers, where 0 and -0 are one zero.
 
-* :mod:`products`: a sum over an axis or a product of matrices is the exact value, rounded once.
-* :mod:`selections`: maxima, with one kind of zero.
-* :mod:`elementary`: exp, log, tanh, ... from correctly rounded operations alone.
-
-These are plain functions on arrays; the table of operations puts them to work under
-``tg.reproducible()``.
+Kernels know nothing of nodes or derivatives: arrays in, arrays out.
 """

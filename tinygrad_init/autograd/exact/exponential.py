@@ -67,7 +67,7 @@ def _rest_of_exp(r: Array) -> Array:
 
 
 def exp_pair(x: Array, x_low: Any = 0.0) -> tuple[Array, Pair]:
-    """``(k, pair)``: e**x is 2**k times the pair, which is right to 2**-61."""
+    """``(k, pair)``: e**x is 2**k times the pair, which is right to 2**-60."""
     n, r, rest = _reduce(x, x_low)
     root_high, root_low = _look_up_root(n)
     rest += r

@@ -45,6 +45,8 @@ def _power_of_integers(base: Array, exponent: Array) -> Array:
 
 def _power(base: Array, exponent: Array) -> Array:
     """Exponents of -1 .. 2 take one operation at most, which is correctly rounded."""
+    if (exponent == 2).all():  # by far the most frequent
+        return base * base
     result = np.where(exponent == 2, base * base, np.where(exponent == 1, base, 1.0))
     result = np.where(exponent == -1, 1.0 / base, result)
     is_long = np.abs(exponent - 0.5) > 1.5
@@ -57,24 +59,28 @@ def _long_power(base: Array, exponent: Array) -> Array:
     """(2**k m)**b = 2**(k b) m**b, where m is so close to 1 that no power of it overflows."""
     is_ordinary = np.isfinite(base) & (base != 0)
     m, k = centred(np.where(is_ordinary, base, 1.0))
-    high, low = _pair_power(m, np.abs(exponent).astype(np.int64))
-    inverse, rest = divide((1.0, 0.0), (high, low))
-    is_negative = exponent < 0
-    result = np.where(is_negative, inverse + rest, high + low)
+    size, is_negative = np.abs(exponent).astype(np.int64), exponent < 0
+    high, low = _pair_power(m, size)
+    result = high + low
+    if is_negative.any():
+        inverse, rest = divide((1.0, 0.0), (high, low))
+        result = np.where(is_negative, inverse + rest, result)
     scale = np.clip(k * exponent, -5000, 5000).astype(np.intc)
-    limit = np.where(exponent % 2 == 1, base, np.abs(base))  # the power of 0, inf and nan
-    limit = np.where(is_negative, 1.0 / limit, limit)
-    return np.where(is_ordinary, np.ldexp(result, scale), limit)
+    result = np.ldexp(result, scale)
+    if is_ordinary.all():
+        return result
+    limit = np.where(size & 1 == 1, base, np.abs(base))  # the power of 0, inf and nan
+    return np.where(is_ordinary, result, np.where(is_negative, 1.0 / limit, limit))
 
 
 def _pair_power(m: Array, exponent: Array) -> Pair:
     result: Pair = (np.ones_like(m), np.zeros_like(m))
     square: Pair = shorten((m, 0.0))
     for bit in range(int(exponent.max()).bit_length()):
+        square = square if bit == 0 else shorten(multiply(square, square))
         is_factor = exponent >> bit & 1 == 1
         product = shorten(multiply(result, square))
         result = tuple(np.where(is_factor, *both) for both in zip(product, result, strict=True))
-        square = shorten(multiply(square, square))
     return result
 
 
