@@ -35,22 +35,25 @@ class ArrayLike(Node):
         Raises:
             ShapeError: if there are more entries, or none.
         """
+        return self._only_entry("item()")
+
+    def _only_entry(self, asked: str) -> Any:
         if self.size != 1:
-            raise errors.not_one_entry(self.shape)
+            raise errors.not_one_entry(asked, self.shape)
         return self._data.item()
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._only_entry("float()"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._only_entry("int()"))
 
     def __bool__(self) -> bool:
-        return bool(self.item())
+        return bool(self._only_entry("bool(), or an `if`,"))
 
     def __format__(self, how: str) -> str:
         """``f"{loss:.3f}"`` formats the number; without a format the Tensor is shown whole."""
-        return format(self.item(), how) if how else str(self)
+        return format(self._only_entry("a format"), how) if how else str(self)
 
     # As a sequence.
 
@@ -108,4 +111,5 @@ for _name, _sign in {
 }.items():  # fmt: skip
     setattr(ArrayLike, f"__i{_name}__", _in_place(_name, _sign))
 for _name, _function in F.compositions.items():
-    add_method(ArrayLike, _name, _function, _function.__doc__ or "")
+    if _name not in ("concatenate", "stack", "einsum"):  # no method of one array
+        add_method(ArrayLike, _name, _function, _function.__doc__ or "")

@@ -26,7 +26,7 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     named = axis if isinstance(axis, tuple) else (axis,)
     found = tuple(_place_of(each, max(ndim, 1)) for each in named)
     if len(set(found)) < len(found):
-        raise errors.no_such_axis(axis, ndim)
+        raise errors.repeated_axis()
     return found if ndim else ()
 
 

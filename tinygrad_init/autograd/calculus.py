@@ -128,7 +128,10 @@ def _at_a_point(name: str, f: Any, result: Callable[..., Any]) -> Callable[..., 
         y = f(leaf)
         if not isinstance(y, Tensor):
             raise errors.not_a_result(name, y)
-        return result(leaf, y, *others)
+        try:
+            return result(leaf, y, *others)
+        except errors.TinygradInitError as error:
+            raise type(error)(f"{name}: {error}") from error
 
     return evaluate
 

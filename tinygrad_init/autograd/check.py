@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import errors
 from .calculus import grad
-from .errors import DataError, GradientError
-from .inputs import Array
-from .tape import data_of
+from .errors import GradientError
+from .inputs import Array, real_array
 from .tensor import Tensor
 
 
@@ -31,17 +31,28 @@ def check_grad(
     ``(8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))) / 12h``.
 
     Raises:
+        DataError: for points that are no real numbers, or another order or tolerance.
+        GraphError: if ``f`` returns something else than a Tensor.
         GradientError: saying which argument and entry, what the rule gave and what was expected.
 
     >>> import tinygrad_init as tg
     >>> tg.check_grad(lambda a, b: a * b.tanh(), [1.0, 2.0], [0.5, -0.3], order=2)
     """
+    if not callable(f):
+        raise errors.not_a_function("check_grad", f)
     if order not in (1, 2):
-        raise DataError(f"check_grad compares derivatives of order 1 or 2, got order={order}")
-    points = [Tensor(np.asarray(data_of(x), np.float64), requires_grad=True) for x in xs]
+        raise errors.wrong_check("order", "1 or 2", order)
+    if not isinstance(tolerance, (int, float)) or not tolerance > 0:
+        raise errors.wrong_check("tolerance", "a number above 0", tolerance)
+    if not xs:
+        raise errors.wrong_check("xs", "at least one point", xs)
+    arrays = [real_array(x, made_by="check_grad").astype(np.float64) for x in xs]
+    points = [Tensor(array, requires_grad=True) for array in arrays]
 
     def number(*tensors: Tensor) -> Tensor:
         result = f(*tensors)
+        if not isinstance(result, Tensor):
+            raise errors.not_a_result("check_grad", result)
         weights = np.cos(np.arange(result.size, dtype=float) + 0.5).reshape(result.shape)
         return (result * weights).sum()
 
@@ -50,7 +61,7 @@ def check_grad(
         return
 
     def slope(*tensors: Tensor) -> Tensor:
-        slopes = grad(number(*tensors), list(tensors), create_graph=True)
+        slopes = _slopes(number(*tensors), tensors, create_graph=True)
         total = Tensor(0.0)
         for k, each in enumerate(slopes):
             weights = np.sin(np.arange(each.size, dtype=float) + k + 1).reshape(each.shape)
@@ -60,15 +71,18 @@ def check_grad(
     _compare(slope, points, tolerance, "second")
 
 
+def _slopes(y: Tensor, xs: Sequence[Tensor], **settings: Any) -> list[Tensor]:
+    """The gradients; zeros of a constant, as the derivative of a linear function is one."""
+    if y.requires_grad:
+        return list(grad(y, list(xs), **settings))
+    return [Tensor(np.zeros(x.shape)) for x in xs]
+
+
 def _compare(
     f: Callable[..., Tensor], points: Sequence[Tensor], tolerance: float, which: str
 ) -> None:
     """Raise where a derivative of the scalar function ``f`` and its finite difference disagree."""
-    result = f(*points)
-    if result.requires_grad:
-        slopes = grad(result, list(points))
-    else:  # a constant, as the derivative of a linear function is
-        slopes = [Tensor(np.zeros(point.shape)) for point in points]
+    slopes = _slopes(f(*points), points)
     for argument, (point, slope) in enumerate(zip(points, slopes, strict=True)):
         for entry in np.ndindex(point.shape):
             expected = _finite_difference(f, points, argument, entry)

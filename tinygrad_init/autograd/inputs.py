@@ -17,8 +17,10 @@ Array = NDArray[Any]
 ARRAYS = (np.ndarray, np.generic)
 #: Numbers that operations compute with as they are; what else there is goes through ``operand``.
 NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_})
-REAL = "fiub"  #: NumPy's kinds of real numbers: floating, signed, unsigned, bool
+KINDS = "fiub"  #: NumPy's kinds of real numbers: floating, signed, unsigned, bool
 WIDEST = 8  #: bytes in a number: wider floats differ from machine to machine
+#: NumPy's letters of these dtypes, looked up at every call; ``operand`` is asked about the rest.
+REAL = frozenset("?bBhHiIlLqQefd")
 
 
 def operand(name: str, args: Sequence[Any], position: int) -> Any:
@@ -34,14 +36,34 @@ def operand(name: str, args: Sequence[Any], position: int) -> Any:
         except ValueError as error:
             raise errors.not_an_array(found, name) from error
     if type(found) is np.ndarray or isinstance(found, np.generic):
-        is_real = found.dtype.kind in REAL
+        is_real = _is_real(found.dtype)
     else:
-        is_real = isinstance(found, int) or (
+        is_real = isinstance(found, (int, float)) or (
             isinstance(found, numbers.Rational) and not any(hasattr(arg, "shape") for arg in args)
         )
     if not is_real:
-        raise errors.not_an_operand(name, position, found)
+        raise errors.not_an_operand(name, found, position)
     return found
+
+
+def as_array(part: Any) -> Any:
+    """A list or number as an array; Tensors and arrays stay."""
+    if hasattr(part, "shape"):
+        return part
+    if isinstance(part, Node):
+        raise errors.only_for_arrays("this")
+    return np.asarray(operand("this", [part], 0))
+
+
+def total(grad: Any, more: Any) -> Any:
+    """The gradient that a leaf has so far, and what a walk back adds to it."""
+    if np.shape(grad) != more.shape:
+        raise errors.foreign_grad(grad, more)
+    return grad + more
+
+
+def _is_real(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in KINDS and dtype.itemsize <= WIDEST
 
 
 def _is_whole(value: Any) -> bool:
@@ -58,9 +80,16 @@ def _is_number(value: Any) -> bool:
 
 def _is_dtype(value: Any) -> bool:
     try:
-        return np.dtype(value).kind in REAL and value is not None
+        return np.dtype(value).kind in KINDS and value is not None
     except TypeError:
         return False
+
+
+def _is_generator(value: Any) -> bool:
+    if isinstance(value, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)):
+        return True
+    seeds = value if isinstance(value, (tuple, list)) else [value]
+    return all(_is_whole(seed) and seed >= 0 for seed in seeds)
 
 
 _NUMBER = (_is_number, "a real number")
@@ -76,6 +105,8 @@ SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "keepdims": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
     "dtype": (_is_dtype, "a dtype of real numbers, such as np.float32"),
     "ddof": _NUMBER, "slope": _NUMBER, "alpha": _NUMBER, "a_min": _BOUND, "a_max": _BOUND,
+    "p": _NUMBER,
+    "rng": (_is_generator, "a numpy.random.Generator, or a seed that is not negative"),
 }  # fmt: skip
 
 
@@ -93,7 +124,7 @@ def one_number(data: Any, made_by: str = "") -> Any:
     is_numpy = isinstance(data, ARRAYS) and not data.ndim
     number = data.item() if is_numpy else data
     if not isinstance(number, (int, float, numbers.Rational)):
-        raise errors.not_one_number(number, made_by)
+        raise errors.not_one_number(data, made_by)
     return number
 
 
@@ -103,15 +134,19 @@ def real_array(data: Any, dtype: DTypeLike | None = None, made_by: str = "") -> 
     try:
         array = np.array(raw, dtype=dtype)
     except (ValueError, TypeError) as error:
-        raise errors.not_an_array(data, made_by) from error
+        raise errors.not_an_array(data, made_by, dtype) from error
     real(array, made_by)
     is_to_widen = dtype is None and not isinstance(raw, ARRAYS) and array.dtype.kind in "iu"
     return array.astype(np.float64) if is_to_widen else array
 
 
-def real(array: Any, made_by: str = "") -> Any:
-    """``array``, if its numbers are real and no wider than 64 bits."""
-    if array.dtype.kind not in REAL or array.dtype.itemsize > WIDEST:
+def real(data: Any, made_by: str = "") -> Any:
+    """``data`` as an array, if its numbers are real and no wider than 64 bits."""
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise errors.not_an_array(data, made_by) from error
+    if not _is_real(array.dtype):
         raise errors.not_real(array.dtype, made_by)
     return array
 

@@ -85,7 +85,7 @@ class Operation:
         for position, arg in enumerate(args):
             if isinstance(arg, Node):
                 is_recorded = True
-            elif not ((type(arg) is np.ndarray and arg.dtype.kind in REAL) or type(arg) in NUMBERS):
+            elif not ((type(arg) is np.ndarray and arg.dtype.char in REAL) or type(arg) in NUMBERS):
                 found = operand(self.name, args, position)
                 args = (*args[:position], found, *args[position + 1 :])
         return record(self, args, params) if is_recorded else self.compute(args, params)

@@ -8,23 +8,37 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from . import errors
+from . import errors, manual
 from .operation import Function, Operation, Rule
 from .tape import Node
 
+#: Settings by the names that other releases of NumPy have for them.
+_RENAMED = {"newshape": "shape", "min": "a_min", "max": "a_max"}
+
 
 class Table:
-    """The operations by name: ``F.tanh`` is the row of tanh.
+    r"""The operations by name: ``F.tanh`` is the row of tanh.
 
     Attributes:
         rows: the operations.
         compositions: functions made of rows, by name; ``F.stack`` is one.
         of_numpy: both, by the function of NumPy's that they stand for on a Tensor.
+
+    Rows compute on numbers and arrays as on nodes; iterating the table gives the rows.
+
+    >>> from tinygrad_init import F, Tensor
+    >>> F.maximum([1.0, 5.0], 2.0)
+    array([2., 5.])
+    >>> F.maximum(Tensor([1.0, 5.0]), 2.0)
+    Tensor([2., 5.])
+    >>> F.tanh
+    <operation tanh: \tanh x>
     """
 
     def __init__(self) -> None:
@@ -45,7 +59,8 @@ class Table:
         row = Operation(name, (plain, exact), rules, **settings)
         self.rows[name] = vars(self)[name] = row
         self.of_numpy.update(dict.fromkeys((getattr(np, name, row), *also), row))
-        add_method(Node, name, row, _about(row))
+        if not row.is_variadic:
+            add_method(Node, name, row, manual.of_row(row))
         if row.operator:
             add_method(Node, f"__{row.operator}__", row, f"The operation {name}.")
         if hasattr(np.ndarray, f"__r{row.operator}__"):
@@ -67,13 +82,11 @@ class Table:
             def checked(*args: Any, **settings: Any) -> Any:
                 try:
                     return function(*args, **settings)
-                except errors.FROM_NUMPY as error:
-                    try:
-                        signature.bind(*args, **settings)
-                    except TypeError:
-                        raise errors.not_an_operation(name, settings=settings) from error
-                    raise errors.in_words(name, wants, error, args, settings) from error
+                except (*errors.FROM_NUMPY, errors.GraphError) as error:
+                    operands, others = _sorted_out(name, signature, args, settings)
+                    raise errors.in_words(name, wants, error, operands, others) from error
 
+            checked.__doc__ = manual.of_function(name, function.__doc__ or "")
             self.compositions[name] = vars(self)[name] = checked
             self.of_numpy[numpy_function] = checked
             return checked
@@ -98,9 +111,11 @@ class Table:
             # NumPy's settings in NumPy's order, which has more of them: np.sum(x, axis, dtype).
             operands, others = args[: len(row.rules)], args[len(row.rules) :]
             names = list(inspect.signature(function).parameters)[len(row.rules) :] if others else []
-            args, settings = operands, {**dict(zip(names, others, strict=False)), **settings}
-        if row is None or (isinstance(row, Operation) and settings.keys() - row.params.keys()):
-            raise errors.not_an_operation(function.__name__, function.__module__, settings)
+            given = {**dict(zip(names, others, strict=False)), **settings}
+            args, settings = operands, {_RENAMED.get(key, key): given[key] for key in given}
+        unknown = settings.keys() - row.params.keys() if isinstance(row, Operation) else ()
+        if row is None or unknown:
+            raise errors.not_an_operation(function.__name__, function.__module__, unknown)
         return row(*args, **settings)
 
     def __getattr__(self, name: str) -> Operation:
@@ -108,6 +123,27 @@ class Table:
 
     def __iter__(self) -> Iterator[Operation]:
         return iter(self.rows.values())
+
+
+def _sorted_out(
+    name: str, signature: inspect.Signature, args: Sequence[Any], settings: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The operands of a call, which have shapes, and its other arguments, by name."""
+    if unknown := settings.keys() - signature.parameters.keys():
+        raise errors.not_an_operation(name, settings=unknown)
+    try:
+        given = signature.bind(*args, **settings).arguments
+    except TypeError as error:
+        raise errors.wrong_arguments(name, signature.parameters, args, settings) from error
+    operands: list[Any] = []
+    others: dict[str, Any] = {}
+    for key, value in given.items():
+        several = value if isinstance(value, (list, tuple)) else [value]
+        if any(hasattr(each, "shape") for each in several):
+            operands += several
+        else:
+            others[key] = value
+    return operands, others
 
 
 def add_method(kind: type, name: str, function: Function, about: str) -> None:
@@ -118,12 +154,6 @@ def add_method(kind: type, name: str, function: Function, about: str) -> None:
 
     method.__name__, method.__doc__ = name, about
     setattr(kind, name, method)
-
-
-def _about(row: Operation) -> str:
-    settings = ", ".join(f"{name}={value!r}" for name, value in row.params.items())
-    kinks = f"\n\nWhere it has no derivative: {row.at_kinks}." if row.at_kinks else ""
-    return f"{row.name}({settings}): {row.formula}{kinks}"
 
 
 F = Table()
@@ -159,20 +189,19 @@ def operation(
     12.0
     """
     if not (isinstance(name, str) and name and callable(forward) and rules):
-        raise TypeError(
-            f"operation wants a name, a function that computes, and one derivative rule for each "
-            f"of its arguments (None where there is none), got {name!r}, {forward!r}, {rules!r}"
-        )
+        raise errors.not_defined(name, forward, rules)
     params = settings.get("params", {})
+    if not isinstance(params, Mapping):
+        raise errors.wrong_params(name, params)
     for position, rule in enumerate(rules):
         try:
             if rule is not None:
                 inspect.signature(rule).bind("g", "y", *rules, **params)
-        except TypeError as error:
-            raise TypeError(
-                f"{name}: its rule {position} must take (g, y, *arguments), then the settings by "
-                f"name; here these are {2 + len(rules)} arguments and {list(params)}: {error}"
-            ) from error
+        except (TypeError, ValueError) as error:
+            raise errors.wrong_rule(name, position, rules, params) from error
     kernels = (forward, settings.pop("exact", None))
     settings.setdefault("scalar", forward)
+    settings.setdefault("wants", "operands that its forward function can compute with")
+    if unknown := settings.keys() - {trait.name for trait in fields(Operation)}:
+        raise errors.unknown_trait(name, unknown)
     return Operation(name, kernels, rules, formula=formula, **settings)

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from . import errors
 from .array_like import ArrayLike
-from .inputs import Array, real, real_array
+from .inputs import Array, real, real_array, total
 from .operations import F
 from .tape import Node, data_of, tick
 
@@ -56,7 +56,7 @@ class Tensor(ArrayLike):
     @classmethod
     def _wrap(cls, data: Any, made_by: str = "") -> Tensor:
         node = cls.__new__(cls)
-        Node.__init__(node, real(np.asarray(data), made_by), False, "")
+        Node.__init__(node, real(data, made_by), False, "")
         node._changes, node._keeps_grad = [0], False
         return node
 
@@ -105,14 +105,14 @@ class Tensor(ArrayLike):
         has_history = isinstance(gradient, Node) and gradient.requires_grad
         if has_history and not create_graph:
             raise errors.seed_with_history()
-        seed = real_array(gradient).astype(self.dtype)
+        seed = real_array(gradient, made_by="gradient=").astype(self.dtype)
         if seed.shape != self.shape:
             raise errors.seed_shape(seed.shape, self.shape)
         return gradient if has_history else seed
 
     def _fit(self, gradient: Any) -> Any:
-        if not isinstance(gradient, ArrayLike):
-            gradient = np.asarray(gradient)
+        if not isinstance(gradient, (np.ndarray, ArrayLike)):
+            gradient = real(gradient, "a rule")
         if gradient.shape != self.shape:
             gradient = _unbroadcast(gradient, self.shape)
         if gradient.dtype == self.dtype:
@@ -125,7 +125,7 @@ class Tensor(ArrayLike):
         if self.is_leaf or self._keeps_grad:
             # Nobody else's memory: the gradients of two leaves may be one array.
             own = F.positive(gradient) if isinstance(gradient, Node) else np.array(gradient)
-            self.grad = own if self.grad is None or not self.is_leaf else self.grad + own
+            self.grad = own if self.grad is None or not self.is_leaf else total(self.grad, own)
 
     def retain_grad(self) -> None:
         """Let ``backward`` leave a gradient here too, although this is not a leaf."""

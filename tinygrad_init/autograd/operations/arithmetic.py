@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import errors
 from ..exact import elementary, selections
 from ..table import F
 
@@ -45,9 +46,18 @@ F.define(
 
 
 def _power(a: Any, b: Any) -> Any:
-    if np.result_type(a, b).kind in "iub" and np.min(b, initial=0) < 0:
-        raise TypeError("whole numbers have no negative powers: write .astype(float) first")
+    dtype = np.result_type(a, b)
+    if dtype.kind in "iub" and np.min(b, initial=0) < 0:
+        limit = "0 or more (convert with .astype(float) for others)"
+        raise errors.wrong_kind(f"the exponent of {dtype}", limit, b)
     return np.power(a, b)
+
+
+def _power_of_numbers(a: Any, b: Any) -> Any:
+    result = a**b
+    if isinstance(result, complex):
+        raise ValueError("a root of a negative number is not real")
+    return result
 
 
 F.define(
@@ -55,7 +65,7 @@ F.define(
     # At b = 0 the power of a is one, whatever a: the derivative is 0, not 0 * a**-1.
     lambda g, _y, a, b: g * (b * F.power(a, F.where(F.equal(b, 0), 1, b - 1))),
     lambda g, y, a, _b: g * (y * F.log(F.where(F.equal(a, 0), 1, a))),
-    scalar=operator.pow, formula="x^y",
+    scalar=_power_of_numbers, formula="x^y",
     at_kinks="d/dx x**0 = 0 everywhere; d/dy 0**y = 0", symbol="**", operator="pow",
 )
 F.define(
@@ -124,6 +134,7 @@ F.define(
     "clip", _clip, _clip,
     lambda g, _y, a, *, a_min, a_max: F.where(_is_inside(a, a_min, a_max), g, 0),
     params={"a_min": None, "a_max": None}, scalar=_clip_number,
+    wants="bounds that are numbers, or arrays that broadcast to its shape",
     formula=r"\min(\max(x, a), b)", at_kinks="1 at the bounds",
 )
 

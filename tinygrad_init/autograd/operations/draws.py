@@ -27,7 +27,7 @@ def _uniform(x: Any, rng: Any) -> Any:
 
 def _bernoulli(x: Any, p: float, rng: Any) -> Any:
     if not 0 <= p <= 1:
-        raise DataError(f"bernoulli: p={p!r} is no probability: give a number from 0 to 1")
+        raise DataError("p must be a probability, a number from 0 to 1")
     x = np.asarray(x)
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
     return (np.asarray(np.random.default_rng(rng).random(x.shape)) < p).astype(dtype)

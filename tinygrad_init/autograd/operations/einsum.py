@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import errors
 from ..errors import ShapeError
+from ..inputs import as_array
 from ..table import F
-from .shapes import as_array
 
 _WANTS = (
     "a letter for each axis of each operand, ... at most once in each, as in 'ij,jk->ik', and "
@@ -25,7 +26,7 @@ _WELL_FORMED = re.compile(r"[a-zA-Z]*(\.\.\.)?[a-zA-Z]*")
 def einsum(subscripts: str, *operands: Any) -> Any:
     """Einstein's sums, as ``"ij,jk->ik"``: pairwise from the left, each pair a matrix product."""
     if not isinstance(subscripts, str):
-        raise TypeError(f"einsum wants its subscripts as text, 'ij,jk->ik', got {subscripts!r}")
+        raise errors.wrong_kind("subscripts", "text such as 'ij,jk->ik'", subscripts)
     arrays = [as_array(operand) for operand in operands]
     dtype = np.result_type(*(array.dtype for array in arrays))  # NumPy widens before it multiplies
     arrays = [F.astype(x, dtype=dtype) if x.dtype != dtype else x for x in arrays]
@@ -46,11 +47,13 @@ def _parse_einsum(subscripts: str, ndims: Sequence[int]) -> tuple[list[str], str
     terms = left.split(",")
     if not all(_WELL_FORMED.fullmatch(term) for term in (*terms, wanted)):
         raise ShapeError(
-            f"einsum: {subscripts!r} is not made of letters, at most one ... in each term, commas "
-            f"and one ->"
+            f"{subscripts!r} must be made of letters, at most one ... in each term, commas and "
+            f"one ->"
         )
     if len(terms) != len(ndims):
-        raise ShapeError(f"einsum: {subscripts!r} is about {len(terms)} operands, got {len(ndims)}")
+        raise ShapeError(
+            f"{subscripts!r} must have a term for each operand, not {len(terms)} for {len(ndims)}"
+        )
     named = [term.replace("...", "") for term in terms]
     spare = [letter for letter in string.ascii_letters if letter not in text]
     most = max(ndim - len(term) for ndim, term in zip(ndims, named, strict=True))
@@ -59,14 +62,14 @@ def _parse_einsum(subscripts: str, ndims: Sequence[int]) -> tuple[list[str], str
     for term, name, ndim in zip(terms, named, ndims, strict=True):
         rest = ndim - len(name)
         if rest < 0 or (rest and "..." not in term):
-            raise ShapeError(f"einsum: {term!r} does not name the {ndim} axes of its operand")
+            raise ShapeError(f"{term!r} must name each of the {ndim} axes of its operand")
         full.append(term.replace("...", dots[len(dots) - rest :]))
     if not arrow:
         once = [letter for letter in "".join(named) if "".join(named).count(letter) == 1]
         wanted = ("..." if "..." in left else "") + "".join(sorted(once))
     wanted = wanted.replace("...", dots)
     if len(set(wanted)) < len(wanted) or not set(wanted) <= set("".join(full)):
-        raise ShapeError(f"einsum: the result of {subscripts!r} repeats or invents a letter")
+        raise ShapeError(f"{wanted!r} must name letters of the operands, each once")
     return full, wanted
 
 
@@ -77,7 +80,7 @@ def _diagonal(term: str, array: Any) -> tuple[str, Any]:
         return term, array
     lengths = dict(zip(term, array.shape, strict=True))
     if [lengths[letter] for letter in term] != list(array.shape):
-        raise ShapeError(f"einsum: axes of {term!r} differ in length, shape {array.shape}")
+        raise ShapeError(f"axes of one letter in {term!r} must be equally long")
     along = dict(zip(letters, np.ix_(*(np.arange(lengths[x]) for x in letters)), strict=True))
     return letters, F.getitem(array, index=tuple(along[letter] for letter in term))
 
@@ -97,8 +100,8 @@ def _multiply_terms(of_a: str, a: Any, of_b: str, b: Any, needed: set[str]) -> t
     for letter, length in zip(of_b, b.shape, strict=True):
         if lengths.setdefault(letter, length) != length:
             raise ShapeError(
-                f"einsum: axis {letter!r} is {lengths[letter]} long in one operand and {length} "
-                f"in another"
+                f"axis {letter!r} is {lengths[letter]} long in one operand and {length} in "
+                f"another, and they must agree"
             )
     both = [letter for letter in of_a if letter in of_b]
     groups = (

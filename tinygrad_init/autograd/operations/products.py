@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from .. import errors
 from ..axes import axes_of
 from ..errors import ShapeError
 from ..exact import products
+from ..inputs import as_array
 from ..table import F
-from .shapes import as_array
 
 
 def _as_matrices(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
@@ -61,17 +62,17 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     a, b = as_array(a), as_array(b)
     if isinstance(axes, (int, np.integer)):
         if not 0 <= axes <= min(len(a.shape), len(b.shape)):
-            raise ShapeError(f"there are no {axes} axes to sum over")
+            raise ShapeError("both must have that many axes to sum over")
         axes = (tuple(range(len(a.shape) - axes, len(a.shape))), tuple(range(axes)))
     if not isinstance(axes, (tuple, list)) or len(axes) != 2 or None in axes:
-        raise TypeError(f"axes are a number of axes, or the axes of both, not {axes!r}")
+        raise errors.wrong_kind("axes", "a number of axes, or a pair: those of each operand", axes)
     pairs = zip(axes, (a, b), strict=True)
     of_a, of_b = (
         axes_of(tuple(named) if isinstance(named, list) else named, len(x.shape))
         for named, x in pairs
     )
     if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
-        raise ShapeError(f"axes {of_a} and {of_b} differ in length")
+        raise ShapeError(f"axes {of_a} of the first must be as long as axes {of_b} of the second")
     left = [i for i in range(len(a.shape)) if i not in of_a]
     right = [i for i in range(len(b.shape)) if i not in of_b]
     summed = math.prod(a.shape[i] for i in of_a)

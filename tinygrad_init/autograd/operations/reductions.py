@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import errors
 from ..axes import axes_of
 from ..exact import products, selections
 from ..table import F
@@ -40,7 +41,8 @@ def _share_of_extreme(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> A
 
 
 _SETTINGS = {"axis": None, "keepdims": False}
-_AXES = "axes that there are, each named once, and entries to reduce"
+_AXES = "axes that it has, each named once, and entries to reduce"
+_ONE_AXIS = "one axis that it has, and entries along it"
 
 F.define(
     "sum", np.sum, products.sum,
@@ -64,15 +66,15 @@ F.define(
 )
 F.define(
     "argmax", np.argmax, np.argmax, None,
-    wants=_AXES, params={"axis": None}, formula=r"\arg\max_i x_i",
+    wants=_ONE_AXIS, params={"axis": None}, formula=r"\arg\max_i x_i",
 )
 F.define(
     "argmin", np.argmin, np.argmin, None,
-    wants=_AXES, params={"axis": None}, formula=r"\arg\min_i x_i",
+    wants=_ONE_AXIS, params={"axis": None}, formula=r"\arg\min_i x_i",
 )
 F.define(
     "argsort", np.argsort, lambda x, axis: np.argsort(x, axis=axis, kind="stable"), None,
-    wants=_AXES, params={"axis": -1}, formula=r"\operatorname{argsort} x",
+    wants=_ONE_AXIS, params={"axis": -1}, formula=r"\operatorname{argsort} x",
 )
 
 # Spread: variance, standard deviation, length.
@@ -121,7 +123,8 @@ F.define(
 def _norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     is_length = axis is not None or len(x.shape) == 1
     if ord not in ((None, 2) if is_length and not isinstance(axis, tuple) else (None, "fro")):
-        raise TypeError(f"ord={ord!r} is not an operation here, only the Euclidean length is")
+        euclidean = "None or 2 for vectors, None or 'fro' for matrices, other lengths are not here"
+        raise errors.wrong_setting("norm", "ord", ord, euclidean)
     return F.sqrt(F.sum(x * x, axis=axis, keepdims=keepdims))
 
 
@@ -187,9 +190,10 @@ def _reversed_cumsum(g: Any, x: Any, axis: Any) -> Any:
 
 
 F.define(
-    "cumsum", np.cumsum, products.cumsum,
+    # A number counts as a row of one entry.
+    "cumsum", np.cumsum, lambda x, axis: products.cumsum(np.atleast_1d(x), axis=axis),
     lambda g, _y, _x, *, axis: _reversed_cumsum(g, _x, axis),
-    wants=_AXES, params={"axis": None}, formula=r"\sum_{j \le i} x_j",
+    wants=_ONE_AXIS, params={"axis": None}, formula=r"\sum_{j \le i} x_j",
 )
 
 

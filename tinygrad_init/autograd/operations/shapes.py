@@ -13,7 +13,7 @@ from .. import errors
 from ..axes import axes_of, axis_of
 from ..errors import ShapeError
 from ..exact import products
-from ..inputs import frozen
+from ..inputs import as_array, frozen
 from ..operation import REQUIRED
 from ..table import F, add_method
 from ..tape import Node, data_of
@@ -91,11 +91,12 @@ F.define(
     params={"index": REQUIRED, "shape": REQUIRED}, formula=r"0_{i} \leftarrow x",
     symbol="scatter", wants="the shape of what the index picks",
 )
+_ALIKE = "one axis that all have, and at least one array, of one shape but along that axis"
 _join = F.define(
     "concatenate", lambda *parts, axis: np.concatenate(parts, axis),
     lambda *parts, axis: np.concatenate(parts, axis),
     lambda g, _y, *_x, axis: _parts(g, [part.shape[axis] for part in _x], axis),
-    params={"axis": 0}, formula=r"[x_1, x_2, \dots]", is_variadic=True,
+    params={"axis": 0}, formula=r"[x_1, x_2, \dots]", is_variadic=True, wants=_ALIKE,
 )
 
 
@@ -116,23 +117,18 @@ def _transpose_method(x: Any, *order: Any, **axes: Any) -> Any:
 
 
 add_method(Node, "__getitem__", _index_method, "The entries at an index as NumPy takes it.")
-add_method(Node, "reshape", _reshape_method, "The same entries in another shape; one may be -1.")
-add_method(Node, "transpose", _transpose_method, "The axes in another order, or in reverse.")
+add_method(Node, "reshape", _reshape_method, Node.reshape.__doc__ or "")
+add_method(Node, "transpose", _transpose_method, Node.transpose.__doc__ or "")
 
 
 # Made of rows, in NumPy's spelling: no rules needed.
-
-
-def as_array(part: Any) -> Any:
-    """Lists become arrays; Tensors and arrays stay."""
-    return part if hasattr(part, "shape") else np.asarray(part)
 
 
 def _whole_numbers(numbers: Any, what: str) -> Array:
     """Integers, as NumPy wants them: 1.5 is not cut to 1."""
     array = np.asarray(data_of(numbers))
     if array.dtype.kind not in "iub" and array.size:
-        raise TypeError(f"{what} must be integers, got {numbers!r}")
+        raise errors.wrong_kind(what, "integers", numbers)
     return array if array.size else array.astype(int)
 
 
@@ -149,7 +145,7 @@ def expand_dims(a: Any, axis: Any) -> Any:
     ndim = len(a.shape) + len(places)
     new = [axis_of(place, ndim) for place in places]
     if len(set(new)) < len(new):
-        raise ShapeError(f"axis {axis} names a place twice")
+        raise errors.repeated_axis()
     lengths = iter(a.shape)
     return F.reshape(a, shape=tuple(1 if i in new else next(lengths) for i in range(ndim)))
 
@@ -160,7 +156,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     short = tuple(i for i, length in enumerate(a.shape) if length == 1)
     dropped = short if axis is None else axes_of(axis, len(a.shape))
     if set(dropped) - set(short):
-        raise ShapeError(f"axis {axis} is longer than one")
+        raise ShapeError(f"axis={axis} must name axes of length one only")
     return F.reshape(a, shape=tuple(n for i, n in enumerate(a.shape) if i not in dropped))
 
 
@@ -173,7 +169,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
         raise errors.not_an_axis(None)
     sources, targets = (axes_of(tuple(x) if isinstance(x, list) else x, ndim) for x in given)
     if len(sources) != len(targets):
-        raise ShapeError(f"axes {source} cannot go to {destination}")
+        raise ShapeError(f"axes {source} need as many places to go to, not {destination}")
     order = [i for i in range(ndim) if i not in sources]
     for target, moved in sorted(zip(targets, sources, strict=True)):
         order.insert(target, moved)
@@ -198,9 +194,6 @@ def flip(m: Any, axis: Any = None) -> Any:
     )
 
 
-_ALIKE = "at least one array, all of one shape but for the axis along which they are joined"
-
-
 @F.compose(np.concatenate, wants=_ALIKE)
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """Arrays one after another along an axis that they have; ``None`` ravels them first."""
@@ -215,7 +208,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Arrays of one shape side by side along a new axis."""
     parts = [as_array(part) for part in arrays]
     if len({part.shape for part in parts}) != 1:
-        raise ShapeError("arrays of different shapes, or none")
+        raise ShapeError("it takes arrays that are all of one shape, and at least one")
     place = axis_of(axis, len(parts[0].shape) + 1)
     return _join(*(expand_dims(part, place) for part in parts), axis=place)
 
@@ -228,14 +221,16 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     wanted = _whole_numbers(indices_or_sections, "parts and places")
     if wanted.ndim == 0:
         if wanted < 1 or length % int(wanted):
-            raise ShapeError(f"axis {axis} of length {length} has no {wanted} equal parts")
+            raise ShapeError(f"an axis of length {length} does not make {wanted} equal parts")
         wanted = np.arange(1, int(wanted)) * (length // int(wanted))
+    if wanted.ndim > 1:
+        raise errors.wrong_kind("places", "a number or a list of them", indices_or_sections)
     before = (slice(None),) * place
     cuts = pairwise([0, *map(int, wanted), length])
     return [F.getitem(ary, index=(*before, slice(start, stop))) for start, stop in cuts]
 
 
-@F.compose(np.repeat, wants="how often, for all entries or for each along the axis")
+@F.compose(np.repeat, wants="a count of 0 or more, for all entries or for each along the axis")
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """Every entry several times in a row."""
     if axis is None:
@@ -261,7 +256,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
         arr, axis = ravel(arr), 0
     place = axis_of(axis, len(arr.shape))
     if chosen.ndim != len(arr.shape):
-        raise ShapeError(f"indices of shape {chosen.shape} for an array of shape {arr.shape}")
+        raise ShapeError(f"indices must have {arr.ndim} axes, as the array, not {chosen.ndim}")
     everywhere = np.ix_(*map(np.arange, arr.shape))
     return F.getitem(
         arr, index=tuple(chosen if i == place else along for i, along in enumerate(everywhere))
