@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,7 @@ NO_NUMBERS: dict[str, Any] = {
     "dict": {},
     "set": {1.0},
     "function": len,
+    "somebody else's array": SimpleNamespace(shape=(3,), dtype="theirs"),
     "array of strings": np.array(["a", "b", "c"]),
     "array of records": np.zeros(3, [("a", float)]),
     "array of objects": np.array([object(), None, "a"], dtype=object),
@@ -195,7 +197,7 @@ def test_numbers_wider_than_64_bits(row: tg.autograd.Operation) -> None:
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 def test_an_array_whose_multiplication_means_something_else() -> None:
     matrix, masked = np.matrix([[1.0, 2.0], [3.0, 4.0]]), np.ma.masked_less(np.ones((2, 2)), 0)
-    for other in (matrix, masked):
+    for other in (matrix, matrix.astype(int), masked):
         complaint(lambda: x(2, 2) * other, TypeError, "multiply", "np.asarray")  # noqa: B023
         complaint(lambda: np.dot(x(2, 2), other), TypeError, "dot", "np.asarray")  # noqa: B023
 

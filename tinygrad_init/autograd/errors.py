@@ -142,16 +142,16 @@ def node_as_setting(name: str, key: str) -> TypeError:
 
 def not_an_operand(name: str, found: Any, position: int) -> TypeError:
     """Something that is no number, array or node."""
-    dtype = np.dtype(getattr(found, "dtype", object))
+    kind = getattr(getattr(found, "dtype", None), "kind", "")
     advice = "operations take real numbers, arrays of them, Values and Tensors"
-    if isinstance(found, complex) or dtype.kind == "c":
+    if isinstance(found, complex) or kind == "c":
         advice = "take the real and the imaginary part apart"
-    elif isinstance(found, numbers.Rational):
+    elif isinstance(found, numbers.Rational) and not kind:
         advice = "only Values take it, convert it with float()"
-    elif dtype.kind == "f" and type(found) in (np.ndarray, np.longdouble):
-        advice = "numbers have at most 64 bits, convert with .astype(np.float64)"
-    elif isinstance(found, np.ndarray) and dtype.kind == "f":
+    elif isinstance(found, np.ndarray) and type(found) is not np.ndarray:
         advice = "only plain arrays are multiplied place by place, make one with np.asarray"
+    elif kind == "f":
+        advice = "numbers have at most 64 bits, convert with .astype(np.float64)"
     return _keeping(
         f"{_kind(found)} is no operand: {advice}",
         TypeError(f"{name}: operand {position} is {_kind(found)}: {advice}"),
@@ -222,7 +222,7 @@ _NO_ENTRY = re.compile(r"index (-?\d+) is out of bounds for axis \d+ with size (
 
 def _translated(error: Exception, args: Sequence[Any]) -> str:
     """What is known about an error of Python's or NumPy's, beyond that something does not fit."""
-    arrays = [arg for arg in args if hasattr(arg, "dtype")]
+    arrays = [arg for arg in args if isinstance(getattr(arg, "dtype", None), np.dtype)]
     if isinstance(error, np.exceptions.AxisError) and error.ndim is not None:
         return str(no_such_axis(error.axis, error.ndim))
     if isinstance(error, ValueError) and re.search("duplicate value|repeated axis", str(error)):

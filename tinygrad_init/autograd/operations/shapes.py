@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import errors
+from .. import errors, manual
 from ..axes import axes_of, axis_of
 from ..errors import ShapeError
 from ..exact import products
@@ -117,8 +117,8 @@ def _transpose_method(x: Any, *order: Any, **axes: Any) -> Any:
 
 
 add_method(Node, "__getitem__", _index_method, "The entries at an index as NumPy takes it.")
-add_method(Node, "reshape", _reshape_method, Node.reshape.__doc__ or "")
-add_method(Node, "transpose", _transpose_method, Node.transpose.__doc__ or "")
+add_method(Node, "reshape", _reshape_method, manual.of_row(F.reshape))
+add_method(Node, "transpose", _transpose_method, manual.of_row(F.transpose))
 
 
 # Made of rows, in NumPy's spelling: no rules needed.
