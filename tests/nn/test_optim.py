@@ -1,4 +1,4 @@
-"""SGD step by step: in exact fractions, and beside PyTorch."""
+"""Optimisers step by step: in exact fractions, by their formulas, and beside PyTorch."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_parameters_may_come_from_a_generator() -> None:
      {"weight_decay": -1e-9}, {"weight_decay": math.nan}],
 )  # fmt: skip
 def test_hyperparameters_out_of_range_are_refused_with_their_value(
-    settings: dict[str, float],
+    settings: dict[str, Any],
 ) -> None:
     with pytest.raises(tg.DataError, match=str(next(iter(settings.values())))):
         tg.optim.SGD([tg.Tensor([1.0], requires_grad=True)], **settings)
@@ -181,3 +181,162 @@ def test_training_an_mlp_agrees_with_pytorch(activation: str, loss: str) -> None
         reference.step()
         for mine, other in zip(model.parameters(), theirs, strict=True):
             np.testing.assert_allclose(mine.data, other.detach().numpy(), rtol=1e-12, atol=1e-12)
+
+
+# The others: what the formulas say of a constant gradient, and PyTorch.
+
+
+def _steps(optimiser: Any, w: tg.Tensor, gradient: float, count: int) -> list[float]:
+    """How far ``w`` moves in each step under a constant gradient."""
+    moves = []
+    for _ in range(count):
+        before = float(w.data[0])
+        w.grad = np.array([gradient])
+        optimiser.step()
+        moves.append(before - float(w.data[0]))
+    return moves
+
+
+@pytest.mark.parametrize("gradient", [1e-3, 7.0, -1e4])
+def test_adam_moves_by_its_rate_whatever_the_size_of_a_constant_gradient(gradient: float) -> None:
+    for kind in (tg.optim.Adam, tg.optim.AdamW):
+        w = tg.Tensor([0.0], requires_grad=True)
+        moves = _steps(kind([w], lr=0.01, eps=0.0, weight_decay=0.0), w, gradient, 50)
+        np.testing.assert_allclose(moves, math.copysign(0.01, gradient), rtol=1e-9)
+
+
+def test_rmsprop_and_adagrad_divide_by_the_root_of_what_they_remember() -> None:
+    t = np.arange(1, 30)
+    w = tg.Tensor([0.0], requires_grad=True)
+    moves = _steps(tg.optim.RMSProp([w], lr=0.5, decay=0.75, eps=0.0), w, 3.0, 29)
+    np.testing.assert_allclose(moves, 0.5 / np.sqrt(1 - 0.75**t), rtol=1e-12)
+    w = tg.Tensor([0.0], requires_grad=True)
+    moves = _steps(tg.optim.Adagrad([w], lr=0.5, eps=0.0), w, 3.0, 29)
+    np.testing.assert_allclose(moves, 0.5 / np.sqrt(t), rtol=1e-12)
+
+
+def test_nesterov_looks_one_velocity_ahead() -> None:
+    # Under a constant gradient the velocity after t steps is 1 + mu + ... + mu**(t-1).
+    t = np.arange(1, 20)
+    w = tg.Tensor([0.0], requires_grad=True)
+    moves = _steps(tg.optim.SGD([w], lr=1.0, momentum=0.5, nesterov=True), w, 1.0, 19)
+    np.testing.assert_allclose(moves, 1 + 0.5 * (2 - 2.0 ** (1 - t)), rtol=1e-12)
+
+
+ALL: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+                 {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    "adam": ("Adam", {"beta1": 0.8, "beta2": 0.95}, {"betas": (0.8, 0.95)}),
+    "adam with decay": ("Adam", {"weight_decay": 0.1}, {"weight_decay": 0.1}),
+    "adamw": ("AdamW", {"weight_decay": 0.1}, {"weight_decay": 0.1}),
+    "rmsprop": ("RMSProp", {"decay": 0.9}, {"alpha": 0.9}),
+    "rmsprop with all": ("RMSProp", {"momentum": 0.7, "weight_decay": 0.1, "eps": 1e-3},
+                         {"momentum": 0.7, "weight_decay": 0.1, "eps": 1e-3}),
+    "adagrad": ("Adagrad", {"weight_decay": 0.1}, {"weight_decay": 0.1}),
+}  # fmt: skip
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_thirty_steps_of_every_optimiser_agree_with_pytorch(name: str, dtype: str) -> None:
+    import torch
+
+    kind, ours, theirs = ALL[name]
+    rng = np.random.default_rng(0)
+    start, A = rng.normal(size=(4, 3)).astype(dtype), rng.normal(size=(5, 4)).astype(dtype)
+    w, t = tg.Tensor(start, requires_grad=True), torch.tensor(start, requires_grad=True)
+    optimiser = getattr(tg.optim, kind)([w], lr=0.05, **ours)
+    oracle = getattr(torch.optim, {"RMSProp": "RMSprop"}.get(kind, kind))([t], lr=0.05, **theirs)
+    for _ in range(30):
+        optimiser.zero_grad()
+        oracle.zero_grad()
+        np.tanh(tg.Tensor(A) @ w).sum().backward()
+        (torch.tensor(A) @ t).tanh().sum().backward()
+        optimiser.step()
+        oracle.step()
+        rtol = 1e-10 if dtype == "float64" else 1e-4
+        np.testing.assert_allclose(w.data, t.detach().numpy(), rtol=rtol, atol=rtol / 10)
+    assert w.dtype == dtype
+
+
+EVERY = [
+    lambda p: tg.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
+    lambda p: tg.optim.Adam(p, lr=0.05, weight_decay=0.01),
+    lambda p: tg.optim.AdamW(p, lr=0.05),
+    lambda p: tg.optim.RMSProp(p, lr=0.05, momentum=0.5),
+    lambda p: tg.optim.Adagrad(p, lr=0.05),
+]
+
+
+@pytest.mark.parametrize("make", EVERY)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_no_optimiser_breaks_a_tie_in_reproducible_arithmetic(make: Any, dtype: str) -> None:
+    model = tg.nn.MLP([6, 19, 3], weight_init="constant", dtype=dtype)
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(40, 6)).astype(dtype), rng.integers(0, 3, 40)
+    optimiser = make(model.parameters())
+    with tg.reproducible():
+        for _ in range(60):
+            optimiser.zero_grad()
+            tg.losses.cross_entropy(model(X), labels).backward()
+            tg.optim.clip_norm(model.parameters(), 0.3)
+            optimiser.step()
+    assert tg.symmetry.analyze(model).effective_widths == [1]
+    assert len(np.unique(model.layers[0].weight.data)) > 1  # but it has learned
+
+
+# Groups, rates, clipping.
+
+
+def test_groups_have_settings_of_their_own() -> None:
+    a, b, c = (tg.Tensor([1.0], requires_grad=True) for _ in range(3))
+    optimiser = tg.optim.SGD([{"parameters": [a, b], "lr": 0.5}, {"parameters": [c]}], lr=0.25)
+    for parameter in (a, b, c):
+        parameter.grad = np.array([1.0])
+    optimiser.step()
+    assert [x.data[0] for x in (a, b, c)] == [0.5, 0.5, 0.75]
+    assert optimiser.parameters == [a, b, c]
+    optimiser.lr = 1.0
+    assert [group["lr"] for group in optimiser.groups] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        ([{"lr": 0.1}], "parameters"),
+        ([{"parameters": [LEAF], "rate": 0.1}], "rate"),
+        ([{"parameters": [LEAF], "lr": -1}], "-1"),
+        ([{"parameters": [LEAF]}, {"parameters": [LEAF]}], "twice"),
+        ([{"parameters": [LEAF]}, LEAF], "dictionary"),
+        ({"parameters": [LEAF]}, "list"),
+    ],
+)
+def test_groups_that_make_no_sense_are_refused(groups: Any, words: str) -> None:
+    with pytest.raises(tg.DataError, match=words):
+        tg.optim.Adam(groups)
+
+
+def test_a_rate_out_of_range_is_refused_when_it_is_assigned() -> None:
+    optimiser = tg.optim.Adam([LEAF])
+    with pytest.raises(tg.DataError, match="nan"):
+        optimiser.lr = math.nan
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(13.0, 1.0), (6.5, 0.5), (100.0, 1.0)])
+def test_gradients_are_clipped_by_their_length_over_all_entries(
+    limit: float, expected: float
+) -> None:
+    a, b, idle = (tg.Tensor(np.zeros(2), requires_grad=True) for _ in range(3))
+    a.grad, b.grad = np.array([3.0, 4.0]), np.array([0.0, 12.0])
+    shared = a.grad
+    assert tg.optim.clip_norm([a, idle, b], limit) == 13.0
+    np.testing.assert_allclose([*a.grad, *b.grad], expected * np.array([3, 4, 0, 12]))
+    assert idle.grad is None
+    assert shared.tolist() == [3.0, 4.0]  # nobody else's array is written to
+
+
+def test_clipping_nothing_or_by_nothing() -> None:
+    assert tg.optim.clip_norm([tg.Tensor([1.0], requires_grad=True)], 1.0) == 0.0
+    with pytest.raises(tg.DataError, match="above 0"):
+        tg.optim.clip_norm([LEAF], 0.0)

@@ -117,7 +117,7 @@ def wrong_arguments(
 
 def missing_setting(name: str, key: str) -> TypeError:
     """A setting without which an operation has no meaning."""
-    return TypeError(f"{name} has no meaning without {key}=: pass it, too")
+    return TypeError(f"{name} must be told {key}=")
 
 
 def wrong_setting(name: str, key: str, found: Any, kind: str) -> TypeError:

@@ -1,29 +1,165 @@
 """Optimisers: how parameters follow their gradients downhill.
 
-An update acts on each entry alone, from ``+ - * /``, so its bits are the same on every machine and
-equal entries with equal histories stay equal.
+An update acts on each entry alone, from its own gradient, history and value, by ``+ - * /`` and the
+square root. So its bits are the same on every machine, and entries that start equal and receive
+equal gradients stay equal: no optimiser here breaks a tie. Powers such as ``beta**t`` are running
+products, since the power function of a C library is not the same everywhere.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..autograd import DataError, Tensor
+from ..autograd import DataError, F, Tensor
+
+Array = NDArray[Any]
+State = dict[str, Any]
+
+#: What settings may be: from the first number on, and below the second.
+RANGES = {
+    "lr": (0, math.inf), "momentum": (0, 1), "weight_decay": (0, math.inf), "eps": (0, math.inf),
+    "beta1": (0, 1), "beta2": (0, 1), "decay": (0, 1),
+}  # fmt: skip
 
 
-class SGD:
-    """Gradient descent, with momentum.
-
-    ``v = momentum * v + gradient + weight_decay * w``, then ``w = w - lr * v``; v starts at 0.
+class Optimiser:
+    """What all optimisers have in common: groups of parameters, their settings, and their states.
 
     Args:
-        parameters: Tensors that require a gradient.
+        parameters: Tensors that require a gradient, or groups of them: dictionaries with
+            ``"parameters"`` and settings of their own, such as ``"lr"``.
+        settings: what holds for a group that does not say otherwise.
+
+    Attributes:
+        groups: dictionaries with ``"parameters"`` and all settings; may be changed between steps.
+
+    Raises:
+        DataError: for what is no parameter, is listed twice, or for a setting out of its range.
+
+    >>> import tinygrad_init as tg
+    >>> a, b = (tg.Tensor([1.0], requires_grad=True) for _ in range(2))
+    >>> optimiser = tg.optim.SGD([{"parameters": [a], "lr": 1.0}, {"parameters": [b]}], lr=0.5)
+    >>> (a + b).sum().backward()
+    >>> optimiser.step()
+    >>> a.data, b.data
+    (array([0.]), array([0.5]))
+    """
+
+    def __init__(self, parameters: Iterable[Any], **settings: Any) -> None:
+        self.groups = [{**settings, **group} for group in _as_groups(parameters)]
+        for group in self.groups:
+            unknown = group.keys() - settings.keys() - {"parameters"}
+            if unknown:
+                raise DataError(
+                    f"{type(self).__name__} has no setting {min(unknown)!r}: "
+                    f"it has {', '.join(settings)}"
+                )
+            for name, value in group.items():
+                self._refuse_out_of_range(name, value)
+        _refuse_what_cannot_be_optimised(self.parameters)
+        self._states: list[State] = [{} for _ in self.parameters]
+
+    def _refuse_out_of_range(self, name: str, value: Any) -> None:
+        low, high = RANGES.get(name, (-math.inf, math.inf))
+        if name in RANGES and not low <= value < high:
+            raise DataError(
+                f"{type(self).__name__} wants {name} from {low} to below {high}, got {value}"
+            )
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The parameters of all groups."""
+        return [parameter for group in self.groups for parameter in group["parameters"]]
+
+    @property
+    def lr(self) -> float:
+        """The learning rate (of the first group); assigning sets that of all groups."""
+        rate: float = self.groups[0]["lr"]
+        return rate
+
+    @lr.setter
+    def lr(self, rate: float) -> None:
+        self._refuse_out_of_range("lr", rate)
+        for group in self.groups:
+            group["lr"] = rate
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        settings = [group for group in self.groups for _ in group["parameters"]]
+        for parameter, state, group in zip(self.parameters, self._states, settings, strict=True):
+            if parameter.grad is not None:
+                gradient = getattr(parameter.grad, "_data", parameter.grad)
+                parameter.data -= self._change(parameter.data, gradient, state, group)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def _change(
+        self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
+    ) -> Array:
+        """How much to take from ``w``, of its shape; what is to be remembered goes to ``state``."""
+        raise NotImplementedError
+
+
+def _as_groups(parameters: Any) -> list[dict[str, Any]]:
+    if not isinstance(parameters, Iterable) or isinstance(parameters, (Tensor, Mapping)):
+        raise DataError(
+            f"an optimiser takes a list of parameters, got {type(parameters).__name__}: "
+            f"write model.parameters(), or [w] for one Tensor"
+        )
+    given = list(parameters)
+    groups = given if given and isinstance(given[0], Mapping) else [{"parameters": given}]
+    for group in groups:
+        if not isinstance(group, Mapping) or "parameters" not in group:
+            raise DataError(
+                f"a group of parameters is a dictionary with 'parameters', got {group!r}"
+            )
+    return [{**group, "parameters": list(group["parameters"])} for group in groups]
+
+
+def _refuse_what_cannot_be_optimised(parameters: list[Any]) -> None:
+    if not parameters:
+        raise DataError("there is nothing to optimise: no parameters were given")
+    for parameter in parameters:
+        if not isinstance(parameter, Tensor) or not parameter.requires_grad:
+            raise DataError(f"cannot optimise {parameter!r}: it requires no gradient")
+        if not parameter.is_leaf:
+            raise DataError(
+                f"cannot optimise {parameter.describe()}: it is the result of an operation, "
+                f"which the next forward pass makes anew; optimise the leaves it comes from"
+            )
+    if len({id(parameter) for parameter in parameters}) < len(parameters):
+        raise DataError("a parameter is listed twice, and would be moved twice")
+
+
+def _memory(state: State, name: str, w: Array) -> Array:
+    """An array of the shape of ``w`` that starts at zero and is remembered from step to step."""
+    if name not in state:
+        state[name] = np.zeros_like(w)
+    memory: Array = state[name]
+    return memory
+
+
+class SGD(Optimiser):
+    """Gradient descent, with momentum.
+
+    ``v = momentum * v + gradient + weight_decay * w``, then ``w = w - lr * v``; v starts at 0. With
+    ``nesterov`` the step looks ahead: ``w = w - lr * (gradient + weight_decay * w + momentum * v)``
+    (Sutskever et al. 2013, in the form of PyTorch).
+
+    Args:
+        parameters: Tensors that require a gradient, or groups of them.
         lr: the learning rate; may be assigned anew between steps.
         momentum: from 0 (none) to below 1.
         weight_decay: 0 or more.
+        nesterov: whether to look ahead.
 
     >>> import tinygrad_init as tg
     >>> w = tg.Tensor([1.0], requires_grad=True)
@@ -35,52 +171,221 @@ class SGD:
     """
 
     def __init__(
-        self,
-        parameters: Iterable[Tensor],
-        lr: float = 0.01,
-        momentum: float = 0.0,
+        self, parameters: Iterable[Any], lr: float = 0.01, momentum: float = 0.0,
+        weight_decay: float = 0.0, nesterov: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov
+        )
+
+    def _change(
+        self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
+    ) -> Array:
+        momentum, weight_decay = settings["momentum"], settings["weight_decay"]
+        velocity = _memory(state, "velocity", w)
+        velocity *= momentum
+        velocity += gradient
+        if weight_decay:
+            velocity += weight_decay * w
+        if not settings["nesterov"]:
+            return settings["lr"] * velocity
+        ahead = gradient + momentum * velocity
+        return settings["lr"] * (ahead + weight_decay * w if weight_decay else ahead)
+
+
+class Adam(Optimiser):
+    """Steps of about equal size: the mean gradient over the root of the mean square gradient.
+
+    ``m`` and ``v`` are running means of the gradient and its square, which start at 0 and are
+    therefore divided by ``1 - beta1**t`` and ``1 - beta2**t``; then
+    ``w = w - lr * m / (sqrt(v) + eps)``. Source: Kingma and Ba (2015).
+
+    Args:
+        parameters: Tensors that require a gradient, or groups of them.
+        lr: the learning rate, the size of a step where gradients agree.
+        beta1, beta2: how much of a running mean is kept at each step.
+        eps: keeps the division from zero.
+        weight_decay: is added to the gradient, times the weight.
+
+    >>> import tinygrad_init as tg
+    >>> w = tg.Tensor([1.0, 1.0], requires_grad=True)
+    >>> optimiser = tg.optim.Adam([w], lr=0.1)
+    >>> (w * [1000.0, 0.001]).sum().backward()
+    >>> optimiser.step()
+    >>> w.data.round(3)
+    array([0.9, 0.9])
+    """
+
+    is_decoupled = False
+
+    def __init__(
+        self, parameters: Iterable[Any], lr: float = 0.001, beta1: float = 0.9,
+        beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            parameters, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
+        )
+
+    def _change(
+        self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
+    ) -> Array:
+        beta1, beta2, weight_decay = (settings[k] for k in ("beta1", "beta2", "weight_decay"))
+        if weight_decay and not self.is_decoupled:
+            gradient = gradient + weight_decay * w
+        mean, square = _memory(state, "mean", w), _memory(state, "square", w)
+        mean *= beta1
+        mean += (1 - beta1) * gradient
+        square *= beta2
+        square += (1 - beta2) * gradient * gradient
+        state["power1"] = state.get("power1", 1.0) * beta1
+        state["power2"] = state.get("power2", 1.0) * beta2
+        root = np.sqrt(square / (1 - state["power2"]))
+        change = mean / (1 - state["power1"]) / (root + settings["eps"])
+        if weight_decay and self.is_decoupled:
+            change += weight_decay * w
+        return settings["lr"] * change
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: ``lr * weight_decay * w`` is taken from the weight.
+
+    So the decay is not divided by the root of the mean square. Source: Loshchilov and Hutter
+    (2019). Arguments as for :class:`Adam`, with a decay of 0.01 unless said.
+
+    >>> import numpy as np
+    >>> import tinygrad_init as tg
+    >>> w = tg.Tensor([1.0], requires_grad=True)
+    >>> w.grad = np.zeros(1)
+    >>> tg.optim.AdamW([w], lr=0.1, weight_decay=0.5).step()
+    >>> w.data
+    array([0.95])
+    """
+
+    is_decoupled = True
+
+    def __init__(
+        self, parameters: Iterable[Any], lr: float = 0.001, beta1: float = 0.9,
+        beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01,
+    ) -> None:  # fmt: skip
+        super().__init__(parameters, lr, beta1, beta2, eps, weight_decay)
+
+
+class RMSProp(Optimiser):
+    """The gradient over the root of its running mean square.
+
+    ``v = decay * v + (1 - decay) * gradient**2``, then ``w = w - lr * gradient / (sqrt(v) + eps)``;
+    with momentum, the quotient goes into a velocity first. Source: Tieleman and Hinton (2012).
+
+    Args:
+        parameters: Tensors that require a gradient, or groups of them.
+        lr: the learning rate.
+        decay: how much of the running mean is kept at each step.
+        eps: keeps the division from zero.
+        momentum: from 0 (none) to below 1.
+        weight_decay: is added to the gradient, times the weight.
+
+    >>> import tinygrad_init as tg
+    >>> w = tg.Tensor([1.0], requires_grad=True)
+    >>> optimiser = tg.optim.RMSProp([w], lr=0.1, decay=0.75)
+    >>> (w * 1000).sum().backward()
+    >>> optimiser.step()
+    >>> w.data.round(6)
+    array([0.8])
+    """
+
+    def __init__(
+        self, parameters: Iterable[Any], lr: float = 0.01, decay: float = 0.99, eps: float = 1e-8,
+        momentum: float = 0.0, weight_decay: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            parameters, lr=lr, decay=decay, eps=eps, momentum=momentum, weight_decay=weight_decay
+        )
+
+    def _change(
+        self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
+    ) -> Array:
+        if settings["weight_decay"]:
+            gradient = gradient + settings["weight_decay"] * w
+        square = _memory(state, "square", w)
+        square *= settings["decay"]
+        square += (1 - settings["decay"]) * gradient * gradient
+        quotient = gradient / (np.sqrt(square) + settings["eps"])
+        if not settings["momentum"]:
+            return settings["lr"] * quotient
+        velocity = _memory(state, "velocity", w)
+        velocity *= settings["momentum"]
+        velocity += quotient
+        return settings["lr"] * velocity
+
+
+class Adagrad(Optimiser):
+    """The gradient over the root of the sum of all its squares so far.
+
+    ``s = s + gradient**2``, then ``w = w - lr * gradient / (sqrt(s) + eps)``. Source: Duchi, Hazan
+    and Singer (2011).
+
+    Args:
+        parameters: Tensors that require a gradient, or groups of them.
+        lr: the learning rate, the size of the first step.
+        eps: keeps the division from zero.
+        weight_decay: is added to the gradient, times the weight.
+
+    >>> import tinygrad_init as tg
+    >>> w = tg.Tensor([1.0], requires_grad=True)
+    >>> optimiser = tg.optim.Adagrad([w], lr=0.5)
+    >>> (w * 1000).sum().backward()
+    >>> optimiser.step()
+    >>> w.data.round(6)
+    array([0.5])
+    """
+
+    def __init__(
+        self, parameters: Iterable[Any], lr: float = 0.01, eps: float = 1e-10,
         weight_decay: float = 0.0,
-    ) -> None:
-        if not isinstance(parameters, Iterable) or isinstance(parameters, Tensor):
-            raise DataError(
-                f"an optimiser takes a list of parameters, got {type(parameters).__name__}: "
-                f"write model.parameters(), or [w] for one Tensor"
-            )
-        self.parameters = list(parameters)
-        if not self.parameters:
-            raise DataError("there is nothing to optimise: no parameters were given")
-        for parameter in self.parameters:
-            if not isinstance(parameter, Tensor) or not parameter.requires_grad:
-                raise DataError(f"cannot optimise {parameter!r}: it requires no gradient")
-            if not parameter.is_leaf:
-                raise DataError(
-                    f"cannot optimise {parameter.describe()}: it is the result of an operation, "
-                    f"which the next forward pass makes anew; optimise the leaves it comes from"
-                )
-        if len({id(parameter) for parameter in self.parameters}) < len(self.parameters):
-            raise DataError("a parameter is listed twice, and would be moved twice")
-        if not (0 <= lr < math.inf and 0 <= momentum < 1 and weight_decay >= 0):
-            raise DataError(
-                f"SGD wants a finite lr >= 0, 0 <= momentum < 1 and weight_decay >= 0, "
-                f"got {lr}, {momentum}, {weight_decay}"
-            )
-        self.lr = lr
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self._velocities = [np.zeros_like(parameter.data) for parameter in self.parameters]
+    ) -> None:  # fmt: skip
+        super().__init__(parameters, lr=lr, eps=eps, weight_decay=weight_decay)
 
-    def step(self) -> None:
-        """Move every parameter that has a gradient."""
-        for parameter, velocity in zip(self.parameters, self._velocities, strict=True):
-            if parameter.grad is None:
-                continue
-            velocity *= self.momentum
-            velocity += parameter.grad
-            if self.weight_decay:
-                velocity += self.weight_decay * parameter.data
-            parameter.data -= self.lr * velocity
+    def _change(
+        self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
+    ) -> Array:
+        if settings["weight_decay"]:
+            gradient = gradient + settings["weight_decay"] * w
+        total = _memory(state, "total", w)
+        total += gradient * gradient
+        return settings["lr"] * gradient / (np.sqrt(total) + settings["eps"])
 
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
+
+def clip_norm(parameters: Iterable[Tensor], limit: float) -> float:
+    """Shorten all gradients together, so that their length as one long vector is ``limit`` at most.
+
+    Every entry is multiplied by the same number, which keeps ties. Source: Pascanu, Mikolov and
+    Bengio (2013).
+
+    Args:
+        parameters: those without a gradient are passed over.
+        limit: the greatest length, above 0.
+
+    Returns:
+        The length before.
+
+    Raises:
+        DataError: if the limit is not above 0.
+
+    >>> import numpy as np
+    >>> import tinygrad_init as tg
+    >>> w = tg.Tensor([0.0, 0.0], requires_grad=True)
+    >>> w.grad = np.array([30.0, 40.0])
+    >>> clip_norm([w], 5.0), w.grad
+    (50.0, array([3., 4.]))
+    """
+    if not limit > 0:
+        raise DataError(f"clip_norm wants a limit above 0, got {limit}")
+    with_gradient = [parameter for parameter in parameters if parameter.grad is not None]
+    if not with_gradient:
+        return 0.0
+    flat = np.concatenate([np.ravel(parameter.grad) for parameter in with_gradient])
+    length = float(F.norm(flat))
+    if length > limit:
+        for parameter in with_gradient:
+            parameter.grad = parameter.grad * (limit / length)
+    return length
