@@ -20,21 +20,29 @@ import tinygrad_init as tg
 
 EXAMPLES, FEATURES, WIDTH, CLASSES, BATCH, STEPS = 96, 20, 17, 4, 32, 200
 
-#: dtype, activation, initial weights, loss
+#: dtype, activation, initial weights, loss, optimiser
 NETWORKS = [
-    ("float64", "tanh", "constant", "cross_entropy"),
-    ("float64", "tanh", "glorot_uniform", "cross_entropy"),
-    ("float64", "relu", "he_normal", "cross_entropy"),
-    ("float64", "sigmoid", "normal", "mse"),
-    ("float64", "gelu", "glorot_normal", "cross_entropy"),
-    ("float64", "softplus", "uniform", "mse"),
-    ("float64", "silu", "he_uniform", "mse"),
-    ("float64", "elu", "glorot_uniform", "cross_entropy"),
-    ("float64", "sin", "glorot_uniform", "mse"),
-    ("float32", "tanh", "constant", "cross_entropy"),
-    ("float32", "tanh", "glorot_normal", "mse"),
-    ("float32", "gelu", "he_normal", "cross_entropy"),
+    ("float64", "tanh", "constant", "cross_entropy", "SGD"),
+    ("float64", "tanh", "glorot_uniform", "cross_entropy", "Adam"),
+    ("float64", "relu", "he_normal", "cross_entropy", "SGD"),
+    ("float64", "sigmoid", "normal", "mse", "RMSProp"),
+    ("float64", "gelu", "glorot_normal", "cross_entropy", "AdamW"),
+    ("float64", "softplus", "uniform", "mse", "SGD"),
+    ("float64", "silu", "he_uniform", "mse", "SGD"),
+    ("float64", "elu", "glorot_uniform", "cross_entropy", "Adagrad"),
+    ("float64", "sin", "glorot_uniform", "mse", "SGD"),
+    ("float32", "tanh", "constant", "cross_entropy", "SGD"),
+    ("float32", "tanh", "glorot_normal", "mse", "Adam"),
+    ("float32", "gelu", "he_normal", "cross_entropy", "SGD"),
 ]
+
+OPTIMISERS: dict[str, dict[str, float]] = {
+    "SGD": {"lr": 0.1, "momentum": 0.9, "weight_decay": 1e-3},
+    "Adam": {"lr": 0.01},
+    "AdamW": {"lr": 0.01},
+    "RMSProp": {"lr": 0.003, "momentum": 0.5},
+    "Adagrad": {"lr": 0.03},
+}
 
 
 def main(arithmetic: str) -> None:
@@ -44,12 +52,15 @@ def main(arithmetic: str) -> None:
             print(" ".join(network), *digests(*network))
 
 
-def digests(dtype: str, activation: str, weights: str, loss: str) -> Iterator[str]:
+def digests(
+    dtype: str, activation: str, weights: str, loss: str, optimiser_name: str
+) -> Iterator[str]:
     """The digests of the parameters before and after the training."""
     X, labels = examples(dtype)
     wanted = np.eye(CLASSES, dtype=dtype)[labels] if loss == "mse" else labels
     model = tg.nn.MLP([FEATURES, WIDTH, CLASSES], activation, weights, rng=1, dtype=dtype)
-    optimiser = tg.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
+    settings = OPTIMISERS[optimiser_name]
+    optimiser = getattr(tg.optim, optimiser_name)(model.parameters(), **settings)
     order = np.random.default_rng(2)
     yield digest(model)
     for _ in range(STEPS):

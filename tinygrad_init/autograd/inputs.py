@@ -141,9 +141,9 @@ def real_array(data: Any, dtype: DTypeLike | None = None, made_by: str = "") -> 
 
 
 def real(data: Any, made_by: str = "") -> Any:
-    """``data``, or an array of it, if its numbers are real and no wider than 64 bits."""
+    """``data`` as an array, if its numbers are real and no wider than 64 bits."""
     try:
-        array = data if isinstance(data, (np.ndarray, Node)) else np.asarray(data)
+        array = np.asarray(data)
     except ValueError as error:
         raise errors.not_an_array(data, made_by) from error
     if not _is_real(array.dtype):

@@ -119,7 +119,7 @@ class Tensor(ArrayLike):
             return gradient
         if self.dtype.kind != "f":
             raise errors.not_differentiable(self.dtype)
-        return F.astype(real(gradient, "a rule"), self.dtype)
+        return F.astype(gradient, self.dtype)
 
     def _collect(self, gradient: Any) -> None:
         if self.is_leaf or self._keeps_grad:
