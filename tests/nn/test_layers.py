@@ -268,3 +268,96 @@ def test_the_wrong_input_width_is_refused_with_both_widths(shape: tuple[int, ...
 def test_a_setting_that_makes_no_sense_is_named(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(tg.TinygradInitError, match=message):
         make()
+
+
+# Dropout and LayerNorm.
+
+
+def test_dropout_keeps_the_mean_draws_anew_and_passes_the_gradient_where_it_kept() -> None:
+    layer = tg.nn.Dropout(0.25, rng=0)
+    x = tg.Tensor(np.ones((100, 200)), requires_grad=True)
+    first, second = layer(x), layer(x)
+    assert set(np.unique(first.data)) == {0.0, 1 / 0.75}
+    assert not np.array_equal(first.data, second.data)
+    # The mean of 20,000 draws of variance 1/3 has standard deviation 0.0041.
+    assert abs(first.data.mean() - 1) < 0.02
+    first.sum().backward()
+    np.testing.assert_array_equal(x.grad, first.data)
+
+
+def test_dropout_does_nothing_in_evaluation_and_with_probability_zero() -> None:
+    x = tg.Tensor([1.0, 2.0])
+    np.testing.assert_array_equal(tg.nn.Dropout(0.9, rng=0).eval()(x).data, x.data)
+    np.testing.assert_array_equal(tg.nn.Dropout(0.0)(x).data, x.data)
+
+
+def test_the_same_seed_drops_the_same_neurons() -> None:
+    x = np.ones(50)
+    twins = [tg.nn.Dropout(0.5, rng=3)(x).data for _ in range(2)]
+    np.testing.assert_array_equal(*twins)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1, np.nan])
+def test_a_probability_that_leaves_nothing_is_refused(p: float) -> None:
+    with pytest.raises(tg.DataError, match="from 0 to below 1"):
+        tg.nn.Dropout(p)
+
+
+@pytest.mark.parametrize("is_exact", [False, True])
+def test_layer_norm_has_mean_zero_variance_one_and_right_derivatives(is_exact: bool) -> None:
+    layer = tg.nn.LayerNorm(5, eps=0.0)
+    x = np.random.default_rng(0).normal(3, 2, (4, 5))
+    with tg.study.runs.arithmetic(is_exact):
+        y = layer(x).data
+        np.testing.assert_allclose(y.mean(axis=1), 0, atol=1e-14)
+        np.testing.assert_allclose(y.var(axis=1), 1, rtol=1e-13)
+        layer.weight.data = np.arange(5.0)
+        layer.bias.data = np.ones(5)
+        np.testing.assert_allclose(layer(x).data, y * np.arange(5) + 1, rtol=1e-13, atol=1e-13)
+        tg.check_grad(layer, x, order=2)
+    assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
+
+
+@pytest.mark.torch
+def test_layer_norm_agrees_with_pytorch() -> None:
+    import torch
+
+    x = np.random.default_rng(0).normal(3, 2, (4, 5))
+    theirs = torch.nn.functional.layer_norm(torch.tensor(x), (5,)).numpy()
+    np.testing.assert_allclose(tg.nn.LayerNorm(5)(x).data, theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("features", [0, 2.5, "3"])
+def test_layer_norm_wants_whole_features(features: Any) -> None:
+    with pytest.raises(tg.DataError, match="one feature or more"):
+        tg.nn.LayerNorm(features)
+
+
+def test_layer_norm_of_another_length_is_refused() -> None:
+    with pytest.raises(tg.ShapeError, match=r"5 features got shape \(2, 4\)"):
+        tg.nn.LayerNorm(5)(np.ones((2, 4)))
+
+
+def test_dropout_tells_copies_apart_and_layer_norm_does_not() -> None:
+    class Net(tg.nn.Module):
+        def __init__(self, middle: tg.nn.Module) -> None:
+            self.first = tg.nn.Linear(4, 7, "constant")
+            self.middle = middle
+            self.last = tg.nn.Linear(7, 2, "constant")
+
+        def forward(self, *inputs: Any) -> Any:
+            return self.last(self.middle(np.tanh(self.first(inputs[0]))))
+
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(30, 4)), rng.integers(0, 2, 30)
+    widths = []
+    for middle in (tg.nn.LayerNorm(7), tg.nn.Dropout(0.3, rng=0)):
+        net = Net(middle)
+        optimiser = tg.optim.SGD(net.parameters(), lr=0.1)
+        with tg.reproducible():
+            for _ in range(20):
+                optimiser.zero_grad()
+                tg.losses.cross_entropy(net(X), labels).backward()
+                optimiser.step()
+        widths.append(len(np.unique(net.first.weight.data, axis=1).T))
+    assert widths == [1, 7]

@@ -7,7 +7,18 @@
 """
 
 from . import init, losses, optim, scalar
-from .layers import ACTIVATIONS, MLP, Linear
+from .layers import ACTIVATIONS, MLP, Dropout, LayerNorm, Linear
 from .module import Module
 
-__all__ = ["ACTIVATIONS", "MLP", "Linear", "Module", "init", "losses", "optim", "scalar"]
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "Dropout",
+    "LayerNorm",
+    "Linear",
+    "Module",
+    "init",
+    "losses",
+    "optim",
+    "scalar",
+]

@@ -86,6 +86,84 @@ class Linear(Module):
         return f"Linear({fan_in}, {fan_out})"
 
 
+class Dropout(Module):
+    """Switch neurons off at random while training; in evaluation it does nothing.
+
+    Each entry is kept with probability ``1 - p`` and then divided by it, so that the mean stays
+    (Srivastava et al. 2014). It tells copies of a neuron apart: it is noise *per neuron*.
+
+    Args:
+        p: the probability of being switched off, from 0 to below 1.
+        rng: a generator, a ``SeedSequence`` or an integer seed; each call draws anew.
+
+    >>> import tinygrad_init as tg
+    >>> layer = tg.nn.Dropout(0.5, rng=0)
+    >>> layer([1.0, 1.0, 1.0, 1.0])
+    Tensor([0., 2., 2., 2.])
+    >>> layer.eval()([1.0, 1.0, 1.0, 1.0])
+    Tensor([1., 1., 1., 1.])
+    """
+
+    def __init__(self, p: float = 0.5, rng: init.Seed = None) -> None:
+        if not 0 <= p < 1:
+            raise DataError(f"Dropout wants a probability from 0 to below 1, got {p}")
+        self.p = p
+        self.rng = init.generator(rng)
+
+    def forward(self, x: Any) -> Any:
+        """Any shape to the same shape."""
+        x = x if isinstance(x, Tensor) else Tensor(x)
+        if not self.training or not self.p:
+            return x
+        return x * (F.bernoulli(x, p=1 - self.p, rng=self.rng) / (1 - self.p))
+
+    def __repr__(self) -> str:
+        return f"Dropout({self.p:g})"
+
+
+class LayerNorm(Module):
+    """Each example's features with mean 0 and variance 1, then scaled and shifted.
+
+    ``y = (x - mean) / sqrt(var + eps) * weight + bias``, over the last axis. Source: Ba, Kiros and
+    Hinton (2016).
+
+    Args:
+        features: the length of the last axis.
+        eps: keeps the division from zero.
+        dtype: float64 unless said.
+
+    >>> import tinygrad_init as tg
+    >>> tg.nn.LayerNorm(2)([[1.0, 3.0], [5.0, 5.0]]).data.round(3)
+    array([[-1.,  1.],
+           [ 0.,  0.]])
+    """
+
+    def __init__(
+        self, features: int, eps: float = 1e-5, dtype: DTypeLike = np.float64, label: str = ""
+    ) -> None:
+        if not isinstance(features, (int, np.integer)) or features < 1:
+            raise DataError(f"LayerNorm wants one feature or more, got {features!r}")
+        self.eps = eps
+        weight, bias = np.ones(features), np.zeros(features)
+        self.weight = Tensor(weight, requires_grad=True, dtype=dtype, label=f"scale{label}")
+        self.bias = Tensor(bias, requires_grad=True, dtype=dtype, label=f"shift{label}")
+
+    def forward(self, x: Any) -> Any:
+        """``(..., features)`` to the same shape."""
+        x = x if isinstance(x, Tensor) else Tensor(x)
+        if x.shape[-1:] != self.weight.shape:
+            raise ShapeError(
+                f"LayerNorm of {self.weight.size} features got shape {x.shape}: its last axis must "
+                f"have that length"
+            )
+        centred = x - x.mean(axis=-1, keepdims=True)
+        variance = (centred * centred).mean(axis=-1, keepdims=True)
+        return centred / np.sqrt(variance + self.eps) * self.weight + self.bias
+
+    def __repr__(self) -> str:
+        return f"LayerNorm({self.weight.size})"
+
+
 class MLP(Module):
     """A multi-layer perceptron: linear layers with an activation after each but the last.
 
