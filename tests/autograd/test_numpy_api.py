@@ -94,30 +94,3 @@ def test_einsum_as_in_numpy_and_both_derivatives(subscripts: str) -> None:
     with tg.reproducible():
         exact = np.einsum(subscripts, *map(tg.Tensor, operands))
     np.testing.assert_allclose(exact.data, got.data, rtol=1e-12, atol=1e-13)
-
-
-@pytest.mark.parametrize("call", [
-    lambda x: np.einsum("ij,jk", x),
-    lambda x: np.einsum("ij->ijk", x),
-    lambda x: np.einsum("ijk", x),
-    lambda x: np.einsum("ij->ii", x),
-    lambda x: np.einsum("ii", x),
-    lambda x: np.einsum("ij,ij", x, np.ones((2, 2))),
-    lambda x: np.squeeze(x, axis=1),
-    lambda x: np.expand_dims(x, 5),
-    lambda x: np.moveaxis(x, [0, 1], 0),
-    lambda x: np.split(x, 2, axis=1),
-    lambda x: np.take(x, 7),
-    lambda x: np.take_along_axis(x, np.array([1]), axis=0),
-    lambda x: np.tensordot(x, x, axes=1),
-    lambda x: np.concatenate([x, np.ones(3)]),
-    lambda x: np.stack([x, np.ones(3)]),
-])
-def test_what_does_not_fit_is_a_shape_error(call: Call) -> None:
-    with pytest.raises(tg.ShapeError):
-        call(tg.Tensor(np.ones((2, 3)), requires_grad=True))
-
-
-def test_other_norms_are_refused() -> None:
-    with pytest.raises(TypeError, match="ord=1"):
-        np.linalg.norm(tg.Tensor(np.ones((2, 3))), ord=1)

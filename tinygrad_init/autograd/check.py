@@ -109,5 +109,3 @@ def _finite_difference(
         return float(f(*others).data)
 
     return (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
-
-

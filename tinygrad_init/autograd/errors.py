@@ -93,9 +93,10 @@ def wrong_call(
     name: str, arity: int, settings: Iterable[str], args: Sequence[Any], given: Iterable[str]
 ) -> TypeError:
     """Operands or settings that an operation does not have, or does not get."""
-    names = ", ".join(settings)
-    takes = f"{_many(arity, 'operand')} and {'the settings ' + names if names else 'no settings'}"
-    if unknown := set(given) - set(settings):
+    names = list(settings)
+    those = f"the setting{'s' * (len(names) > 1)} {', '.join(names)}" if names else "no settings"
+    takes = f"{_many(arity, 'operand')} and {those}"
+    if unknown := set(given) - set(names):
         return TypeError(f"{name} has no setting {', '.join(sorted(unknown))}: it takes {takes}")
     others = "".join(f", {key}=" for key in given)
     return TypeError(f"{name} takes {takes}, not {_many(len(args), 'argument')}{others}")
@@ -193,7 +194,7 @@ def in_words(
         return type(error)(str(error))  # these know best what they are about
     others = [f"{key}={_shown(value)}" for key, value in settings.items()]
     operands = ", ".join(filter(None, [" and ".join(map(_shape, args)), *others])) or "nothing"
-    words = told or f"it wants {wants or 'real numbers'}"
+    words = told or f"it wants {wants or 'at least one real number'}"
     is_raw = not isinstance(error, TinygradInitError)
     if isinstance(error, ShapeError) or (is_raw and isinstance(error, (ValueError, IndexError))):
         if args and not any(hasattr(arg, "shape") for arg in args):
@@ -463,8 +464,8 @@ def item_assignment() -> GraphError:
 def does_not_hold(node: Any, new: np.ndarray[Any, Any]) -> ShapeError:
     """Assigning data of another shape or kind."""
     return ShapeError(
-        f"data of shape {new.shape} and dtype {new.dtype} do not fit a Tensor of shape "
-        f"{node.shape} and dtype {node.dtype}: give such data, or make a new Tensor"
+        f"a Tensor of shape {node.shape} and dtype {node.dtype} takes no data of shape "
+        f"{new.shape} and dtype {new.dtype}: give it data of its own kind, or make a new Tensor"
     )
 
 

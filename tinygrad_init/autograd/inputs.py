@@ -131,6 +131,8 @@ def one_number(data: Any, made_by: str = "") -> Any:
 def real_array(data: Any, dtype: DTypeLike | None = None, made_by: str = "") -> Array:
     """A copy of ``data`` as an array of real numbers; Python's integers become float64."""
     raw = data_of(data)
+    if isinstance(raw, ARRAYS) and raw.dtype.kind == "c":  # NumPy would drop the imaginary part
+        raise errors.not_real(raw.dtype, made_by)
     try:
         array = np.array(raw, dtype=dtype)
     except (ValueError, TypeError) as error:

@@ -165,6 +165,7 @@ F.define(
     "softmax", _softmax, _softmax,
     lambda g, y, _a, *, axis: y * (g - F.sum(g * y, axis=axis, keepdims=True)),
     params={"axis": -1}, formula=r"e^{x} / \sum e^{x}",
+    wants="axes that there are, each named once, and entries along them",
 )
 
 
@@ -177,4 +178,5 @@ F.define(
     "log_softmax", _log_softmax, _log_softmax,
     lambda g, y, _a, *, axis: g - F.exp(y) * F.sum(g, axis=axis, keepdims=True),
     params={"axis": -1}, formula=r"x - \ln \sum e^{x}",
+    wants="axes that there are, each named once, and entries along them",
 )

@@ -169,7 +169,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
         raise errors.not_an_axis(None)
     sources, targets = (axes_of(tuple(x) if isinstance(x, list) else x, ndim) for x in given)
     if len(sources) != len(targets):
-        raise ShapeError(f"axes {source} need as many places to go to, not {destination}")
+        raise ShapeError("source and destination must name equally many axes")
     order = [i for i in range(ndim) if i not in sources]
     for target, moved in sorted(zip(targets, sources, strict=True)):
         order.insert(target, moved)
