@@ -773,7 +773,7 @@ def test_integers_cannot_require_a_gradient(data: Any) -> None:
 
 
 def test_complex_numbers_are_refused_and_not_cut_when_a_dtype_is_asked_for() -> None:
-    with pytest.raises(tg.DataError, match="real and imaginary part"):
+    with pytest.raises(tg.DataError, match="imaginary part"):
         tg.Tensor(np.array([1 + 2j]), dtype=float)
 
 
