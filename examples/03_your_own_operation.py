@@ -47,7 +47,7 @@ soft = tg.operation(
     lambda x, width: np.sqrt(x * x + width * width),
     lambda g, y, x, width: g * (x / y),
     lambda g, y, x, width: g * (width / y),
-    formula=r"\\sqrt{x^2 + w^2}",
+    formula=r"\sqrt{x^2 + w^2}",
 )
 tg.check_grad(soft, [-1.0, 0.1, 2.0], [0.3], order=2)
 total = soft(x, 0.1) + F.relu(x)

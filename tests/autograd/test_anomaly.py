@@ -88,3 +88,12 @@ def test_nothing_is_kept_or_checked_outside_the_mode() -> None:
         y = x.log()
     assert y.evidence is None
     assert y.data.tolist() == [-np.inf]
+
+
+def test_gradients_that_overflow_only_when_they_are_added_up_are_found() -> None:
+    x = tg.Tensor(0.0, requires_grad=True)
+    with tg.detect_anomaly():
+        y = x * 1.5e308 + x * 1.5e308
+        refused = pytest.raises(tg.GraphError, match=r"sum of the gradients.*multiply is inf")
+        with refused, np.errstate(over="ignore"):
+            y.backward()

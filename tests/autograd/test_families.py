@@ -1720,3 +1720,49 @@ def test_uniform_numbers_are_below_one_in_float32_too() -> None:
     drawn = F.uniform(np.zeros(3, np.float32), rng=AlmostOne(np.random.PCG64(0)))
     assert drawn.dtype == np.float32
     assert (drawn < 1).all()
+
+
+# Whole numbers, infinities, and powers of nothing.
+
+FLOATING = ["sigmoid", "softplus", "silu", "softsign", "softmax", "log_softmax", "logsumexp",
+            "norm", "gelu", "std"]
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"])
+@pytest.mark.parametrize("name", FLOATING)
+def test_narrow_whole_numbers_do_not_wrap(name: str, dtype: str) -> None:
+    x = np.array([1, 2, 100], dtype)
+    expected = getattr(F, name)(x.astype(float))
+    np.testing.assert_allclose(getattr(tg.Tensor(x), name)().data, expected, rtol=1e-12)
+
+
+def test_logsumexp_of_infinities_is_the_limit_and_has_no_nan_in_its_gradient() -> None:
+    x = tg.Tensor([[-np.inf, -np.inf], [0.0, -np.inf]], requires_grad=True)
+    y = x.logsumexp(axis=1)
+    assert y.data.tolist() == [-np.inf, 0.0]
+    assert tg.grad(y[1], x).data.tolist() == [[0, 0], [1, 0]]
+    assert tg.Tensor([np.inf, 0.0]).logsumexp().item() == np.inf
+
+
+def test_second_derivatives_of_a_power_at_the_exponent_zero() -> None:
+    tg.check_grad(lambda a, b: a**b, [2.0, 3.0], [0.0, 0.0], order=2)
+
+
+def test_a_rule_wrong_by_a_thousandth_is_caught_where_derivatives_are_small() -> None:
+    wrong = tg.operation(
+        "wrong", lambda x: 1e-4 * x * x, lambda g, y, x: g * (2e-4 * 1.001 * x)
+    )
+    with pytest.raises(tg.GradientError):
+        tg.check_grad(wrong, [1.0, -2.0])
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "shapes"),
+    [("...i,...i->...", [(1, 3), (4, 3)]), ("i,i->i", [(1,), (3,)]),
+     ("ij,ij->j", [(2, 1), (2, 4)])],
+)
+def test_einsum_broadcasts_as_numpy_does(subscripts: str, shapes: list[Shape]) -> None:
+    arrays = [np.random.default_rng(k).normal(size=shape) for k, shape in enumerate(shapes)]
+    got = np.einsum(subscripts, *map(tg.Tensor, arrays))
+    np.testing.assert_allclose(got.data, np.einsum(subscripts, *arrays), rtol=1e-13)
+    tg.check_grad(lambda a, b: np.einsum(subscripts, a, b), *arrays, order=2)

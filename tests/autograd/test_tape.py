@@ -961,3 +961,34 @@ def test_in_place_operators_are_refused_with_advice_inside_a_graph(sign: str) ->
             exec(f"{name} {sign} {other}", {}, place)
     np.testing.assert_array_equal(w.data, [2.0])
     np.testing.assert_array_equal(constant.data, [3.0])
+
+# Found by a second pair of eyes.
+
+
+@pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
+def test_plain_and_recorded_passes_add_up_in_any_order(kind: Any) -> None:
+    for orders in ((True, False), (False, True), (True, True)):
+        x = _leaf(kind, 2.0)
+        y = x * x * x
+        for create_graph in orders:
+            y.backward(create_graph=create_graph)
+        assert float(getattr(x.grad, "data", x.grad)) == 24
+        x.grad = None
+
+
+def test_derivatives_by_name_are_right_where_the_caller_does_not_record() -> None:
+    with tg.no_grad():
+        assert tg.jacobian(lambda x: x**3)([2.0]).data.tolist() == [[12.0]]
+        assert tg.hessian(lambda x: (x**3).sum())([2.0]).data.tolist() == [[12.0]]
+        assert tg.hvp(lambda x: (x**3).sum())([2.0], [1.0]).data.tolist() == [12.0]
+        tg.check_grad(lambda x: x**3, [2.0], order=2)
+
+
+def test_a_change_is_noticed_behind_an_operation_that_hands_its_argument_through() -> None:
+    same = tg.operation("same", lambda x: x, lambda g, _y, _x: g)
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    y = same(x)
+    z = (y * y).sum()
+    x.data = [5.0, 5.0]
+    with pytest.raises(tg.GraphError, match="changed"):
+        z.backward()

@@ -57,6 +57,16 @@ def check_gradient(node: Node, position: int, gradient: Any) -> None:
         raise GraphError(_report(what, _bare(node.arguments), evidence.line))
 
 
+def add(node: Node, known: Any, found: Any) -> Any:
+    """The gradient that an argument of ``node`` has so far, and what ``node`` adds to it."""
+    total = known + found
+    if node.evidence is not None and (bad := _not_finite(getattr(total, "_data", total))):
+        name, evidence = _evidence(node)
+        what = f"the sum of the gradients for an argument of {name} is {bad}"
+        raise GraphError(_report(what, _bare(node.arguments), evidence.line))
+    return total
+
+
 def check_unchanged(node: Node, reads: tuple[bool, ...]) -> None:
     """Raise if a value that a rule is about to read is not what it was, by a write to the array."""
     name, evidence = _evidence(node)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import errors
+from . import errors, modes
 from .inputs import real_array
 from .table import F
 from .tape import Node, backpropagate
@@ -64,6 +64,10 @@ def value_and_grad(f: Callable[[Tensor], Any]) -> Callable[[Any], tuple[Tensor, 
     Returns:
         A function of an array or Tensor; both results are Tensors without history.
 
+    Raises:
+        DataError: for a point that is not made of real numbers.
+        GraphError: if f gives something else than a Tensor, or several entries.
+
     >>> from tinygrad_init import value_and_grad
     >>> value_and_grad(lambda x: (x * x).sum())([1.0, 2.0])
     (Tensor(5.), Tensor([2., 4.]))
@@ -77,6 +81,10 @@ def jacobian(f: Callable[[Tensor], Any]) -> Callable[[Any], Tensor]:
     Returns:
         A function of an array or Tensor x; its result has the shape of f(x) followed by that of x,
         ``J[i, j] = d f_i / d x_j``. It takes one walk back for each entry of f(x).
+
+    Raises:
+        DataError: for a point that is not made of real numbers.
+        GraphError: if f gives something else than a Tensor.
 
     >>> from tinygrad_init import jacobian
     >>> jacobian(lambda x: x * x)([1.0, 2.0])
@@ -92,6 +100,10 @@ def hessian(f: Callable[[Tensor], Any]) -> Callable[[Any], Tensor]:
     Returns:
         A function of an array or Tensor x; its result has the shape of x twice over.
 
+    Raises:
+        DataError: for a point that is not made of real numbers.
+        GraphError: if f gives something else than a Tensor, or several entries.
+
     >>> from tinygrad_init import hessian
     >>> hessian(lambda x: x[0] * x[0] * x[1])([1.0, 2.0])
     Tensor([[4., 2.],
@@ -106,6 +118,10 @@ def hvp(f: Callable[[Tensor], Any]) -> Callable[[Any, Any], Tensor]:
     Returns:
         A function of x and v, arrays or Tensors of one shape, which is that of the result. It
         costs two walks back, however long x is (Pearlmutter 1994).
+
+    Raises:
+        DataError: for a point that is not made of real numbers.
+        GraphError: if f gives something else than a Tensor, or several entries.
 
     >>> from tinygrad_init import hvp
     >>> hvp(lambda x: x[0] * x[0] * x[1])([1.0, 2.0], [1.0, 0.0])
@@ -123,6 +139,7 @@ def _at_a_point(name: str, f: Any, result: Callable[..., Any]) -> Callable[..., 
     if not callable(f):
         raise errors.not_a_function(name, f)
 
+    @modes.Mode(recording=True)  # also where the caller does not record
     def evaluate(x: Any, *others: Any) -> Any:
         leaf = Tensor(real_array(x, made_by=name), requires_grad=True)
         y = f(leaf)

@@ -12,9 +12,11 @@ from . import errors
 from .calculus import grad
 from .errors import GradientError
 from .inputs import Array, real_array
+from .modes import Mode
 from .tensor import Tensor
 
 
+@Mode(recording=True)
 def check_grad(
     f: Callable[..., Any], *xs: ArrayLike, order: int = 1, tolerance: float = 1e-6
 ) -> None:
@@ -24,7 +26,8 @@ def check_grad(
         f: takes Tensors and returns one, of any shape.
         xs: points at which ``f`` is smooth, taken as float64.
         order: 2 checks the derivative of the derivative, too.
-        tolerance: the largest difference, relative to the size of the derivative (at least 1).
+        tolerance: the largest difference, relative to the size of the derivative (or to a
+            thousandth of that of the function, or of 1, if that is larger).
 
     The entries of the result are added up with fixed, irregular weights, so that no wrong entry
     can hide behind another. The finite difference is central and of fourth order,
@@ -82,12 +85,14 @@ def _compare(
     f: Callable[..., Tensor], points: Sequence[Tensor], tolerance: float, which: str
 ) -> None:
     """Raise where a derivative of the scalar function ``f`` and its finite difference disagree."""
-    slopes = _slopes(f(*points), points)
+    y = f(*points)
+    slopes = _slopes(y, points)
+    floor = 1e-3 * max(1.0, abs(float(y.data)))  # differences of large numbers are no better
     for argument, (point, slope) in enumerate(zip(points, slopes, strict=True)):
         for entry in np.ndindex(point.shape):
             expected = _finite_difference(f, points, argument, entry)
             got = float(slope.data[entry])
-            if not abs(got - expected) <= tolerance * max(1.0, abs(expected)):
+            if not abs(got - expected) <= tolerance * max(floor, abs(expected)):
                 raise GradientError(
                     f"{which} derivative of argument {argument}, entry {list(entry)}: "
                     f"got {got!r}, expected {expected!r} from finite differences "

@@ -55,9 +55,15 @@ def as_array(part: Any) -> Any:
     return np.asarray(operand("this", [part], 0))
 
 
+def floating(data: Any) -> Any:
+    """Whole numbers of arrays as float64, for functions whose results are no whole numbers."""
+    is_whole = isinstance(data, ARRAYS) and data.dtype.kind != "f"
+    return data.astype(np.float64) if is_whole else data
+
+
 def total(grad: Any, more: Any) -> Any:
     """The gradient that a leaf has so far, and what a walk back adds to it."""
-    if np.shape(grad) != more.shape:
+    if getattr(grad, "shape", ()) != more.shape:
         raise errors.foreign_grad(grad, more)
     return grad + more
 

@@ -160,7 +160,8 @@ class detect_anomaly(Mode):  # noqa: N801
     The first operation whose value or gradient is nan or inf raises
     :class:`~tinygrad_init.autograd.errors.GraphError`, with the operation, its inputs and the
     line of your code that made it. So does a backward pass that would read an array which was
-    written to after it was recorded (``t.data[0] = 1``), which is not noticed otherwise.
+    written to after it was recorded (``t.data[0] = 1``), which is not noticed otherwise. A backward
+    pass is watched where the forward pass was recorded in this mode.
 
     >>> import tinygrad_init as tg
     >>> w, x = tg.Tensor([2.0], requires_grad=True), tg.Tensor([3.0]).data

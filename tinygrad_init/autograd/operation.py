@@ -23,7 +23,6 @@ from .inputs import ARRAYS, NUMBERS, REAL, check_setting, operand
 from .tape import Node, data_of
 
 Function = Callable[..., Any]
-Call = tuple[tuple[Any, ...], dict[str, Any]]  #: operands and settings
 Rule = Callable[..., Any]  #: (g, y, *arguments, **params) -> the gradient of one argument
 
 REQUIRED: Any = inspect.Parameter.empty  #: instead of a default: a setting that must be given
@@ -90,7 +89,7 @@ class Operation:
                 args = (*args[:position], found, *args[position + 1 :])
         return record(self, args, params) if is_recorded else self.compute(args, params)
 
-    def _bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> Call:
+    def _bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, ...]:
         """Positional arguments beyond the differentiable ones are settings, in their order."""
         arity = len(args) if self.is_variadic else len(self.rules)
         given = dict(zip(self.params, args[arity:], strict=False))
@@ -155,7 +154,7 @@ def record(operation: Operation, args: tuple[Any, ...], params: Mapping[str, Any
     node = kind._wrap(result, operation.name)
     if settings.detecting:
         node.evidence = anomaly.inspect(operation.name, node._data, bare)
-    if operation.is_view and np.may_share_memory(node._data, bare[0]):
+    if operation.is_view and isinstance(args[0], kind) and np.may_share_memory(result, bare[0]):
         node._changes = args[0]._changes
     if is_tracked and settings.recording and getattr(result, "dtype", _FLOAT).kind == "f":
         node.requires_grad = True

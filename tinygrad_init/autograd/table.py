@@ -201,6 +201,7 @@ def operation(
             raise errors.wrong_rule(name, position, rules, params) from error
     kernels = (forward, settings.pop("exact", None))
     settings.setdefault("scalar", forward)
+    settings.setdefault("is_view", True)  # forward may hand its argument through
     settings.setdefault("wants", "operands that its forward function can compute with")
     if unknown := settings.keys() - {trait.name for trait in fields(Operation)}:
         raise errors.unknown_trait(name, unknown)

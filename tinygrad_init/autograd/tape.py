@@ -168,7 +168,7 @@ def backpropagate(root: Node, gradient: Any = None, create_graph: bool = False) 
     for node in youngest_first(root):
         for argument, found in vector_jacobian_products(node, gradients[node], create_graph):
             known = gradients.get(argument)
-            gradients[argument] = found if known is None else known + found
+            gradients[argument] = found if known is None else anomaly.add(node, known, found)
     return gradients
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..exact import elementary, selections
+from ..inputs import floating
 from ..table import F
 
 
 def _sigmoid(a: Any) -> Any:
+    a = floating(a)
     # e**-|x| is at most 1, so nothing overflows on either side of zero.
     small = np.exp(-np.abs(a))
     return np.where(np.greater_equal(a, 0), 1 / (1 + small), small / (1 + small))
@@ -80,6 +82,7 @@ F.define(
 
 
 def _softplus(a: Any) -> Any:
+    a = floating(a)
     return F.maximum(a, 0) + F.log1p(F.exp(-F.absolute(a)))
 
 
@@ -91,6 +94,7 @@ F.define(
 
 
 def _silu(a: Any) -> Any:
+    a = floating(a)
     return a * F.sigmoid(a)
 
 
@@ -131,6 +135,7 @@ F.define(
 
 
 def _softsign(a: Any) -> Any:
+    a = floating(a)
     return a / (1 + F.absolute(a))
 
 
@@ -157,6 +162,7 @@ F.define(
 
 
 def _softmax(a: Any, axis: Any) -> Any:
+    a = floating(a)
     powers = F.exp(a - F.max(a, axis=axis, keepdims=True))
     return powers / F.sum(powers, axis=axis, keepdims=True)
 
@@ -170,6 +176,7 @@ F.define(
 
 
 def _log_softmax(a: Any, axis: Any) -> Any:
+    a = floating(a)
     shifted = a - F.max(a, axis=axis, keepdims=True)
     return shifted - F.log(F.sum(F.exp(shifted), axis=axis, keepdims=True))
 

@@ -45,6 +45,10 @@ F.define(
 )
 
 
+def _unless_both_zero(a: Any, b: Any) -> Any:
+    return F.where(F.equal(b, 0), F.where(F.equal(a, 0), 1, a), a)
+
+
 def _power(a: Any, b: Any) -> Any:
     dtype = np.result_type(a, b)
     if dtype.kind in "iub" and np.min(b, initial=0) < 0:
@@ -62,8 +66,8 @@ def _power_of_numbers(a: Any, b: Any) -> Any:
 
 F.define(
     "power", _power, elementary.power,
-    # At b = 0 the power of a is one, whatever a: the derivative is 0, not 0 * a**-1.
-    lambda g, _y, a, b: g * (b * F.power(a, F.where(F.equal(b, 0), 1, b - 1))),
+    # At b = 0 the power of a is one, whatever a: at a = 0, too, the derivative is 0, not 0 / 0.
+    lambda g, _y, a, b: g * (b * F.power(_unless_both_zero(a, b), b - 1)),
     lambda g, y, a, _b: g * (y * F.log(F.where(F.equal(a, 0), 1, a))),
     scalar=_power_of_numbers, formula="x^y",
     at_kinks="d/dx x**0 = 0 everywhere; d/dy 0**y = 0", symbol="**", operator="pow",

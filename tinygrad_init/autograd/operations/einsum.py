@@ -92,8 +92,19 @@ def _sum_out(letters: str, array: Any, needed: set[str]) -> tuple[str, Any]:
     return kept, F.sum(array, axis=axes, keepdims=False) if axes else array
 
 
+def _without_repeated(of_a: str, a: Any, of_b: str, b: Any) -> tuple[str, Any]:
+    """``a`` without axes of length 1 that the other operand has longer: they are broadcast."""
+    longer = {letter for letter, length in zip(of_b, b.shape, strict=True) if length != 1}
+    kept = [k for k, letter in enumerate(of_a) if a.shape[k] != 1 or letter not in longer]
+    if len(kept) == len(of_a):
+        return of_a, a
+    return "".join(of_a[k] for k in kept), F.reshape(a, shape=tuple(a.shape[k] for k in kept))
+
+
 def _multiply_terms(of_a: str, a: Any, of_b: str, b: Any, needed: set[str]) -> tuple[str, Any]:
     """The product of two operands, summed over the letters that only they have."""
+    of_a, a = _without_repeated(of_a, a, of_b, b)
+    of_b, b = _without_repeated(of_b, b, of_a, a)
     of_a, a = _sum_out(of_a, a, needed | set(of_b))
     of_b, b = _sum_out(of_b, b, needed | set(of_a))
     lengths = dict(zip(of_a, a.shape, strict=True))

@@ -10,6 +10,7 @@ import numpy as np
 from .. import errors
 from ..axes import axes_of
 from ..exact import products, selections
+from ..inputs import floating
 from ..table import F
 
 
@@ -88,6 +89,7 @@ def _along(g: Any, length: Any, x: Any, axis: Any) -> Any:
 
 
 def _var(x: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
+    x = floating(np.asarray(x))
     deviation = x - F.mean(x, axis=axis, keepdims=True)
     squares = F.sum(deviation * deviation, axis=axis, keepdims=keepdims)
     return squares / _count(x, axis, ddof)
@@ -121,6 +123,7 @@ F.define(
 
 
 def _norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
+    x = floating(np.asarray(x))
     is_length = axis is not None or len(x.shape) == 1
     if ord not in ((None, 2) if is_length and not isinstance(axis, tuple) else (None, "fro")):
         euclidean = "None or 2 for vectors, None or 'fro' for matrices, other lengths are not here"
@@ -197,18 +200,33 @@ F.define(
 )
 
 
+def _exponentials(x: Any, axis: Any) -> tuple[Any, Any, Any]:
+    """The exponentials of ``x`` less a shift that keeps them from overflow, their sum, the shift.
+
+    The shift is the largest entry, or 0 where that is infinite, since inf - inf is nan.
+    """
+    largest = F.max(x, axis=axis, keepdims=True)
+    shift = F.where(F.equal(F.absolute(largest), np.inf), 0, largest)
+    powers = F.exp(x - shift)
+    return powers, F.sum(powers, axis=axis, keepdims=True), shift
+
+
 def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
+    x = floating(np.asarray(x))
     if not _count(x, axis):
         return F.sum(x, axis=axis, keepdims=keepdims) - np.inf  # the logarithm of nothing
-    largest = F.max(x, axis=axis, keepdims=True)
-    total = F.sum(F.exp(x - largest), axis=axis, keepdims=True)
-    result = largest + F.log(total)
+    _, total, shift = _exponentials(x, axis)
+    is_nothing = F.equal(total, 0)
+    result = F.where(is_nothing, -np.inf, shift + F.log(F.where(is_nothing, 1, total)))
     return result if keepdims else F.sum(result, axis=axis, keepdims=False)
 
 
 def _slope_of_logsumexp(g: Any, _y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
     spread = _spread(g, x, axis)
-    return spread * F.softmax(x, axis=axis) if _count(x, axis) else spread
+    if not _count(x, axis):
+        return spread
+    powers, total, _ = _exponentials(x, axis)
+    return spread * (powers / F.where(F.equal(total, 0), 1, total))
 
 
 F.define(

@@ -135,12 +135,14 @@ def _whole_numbers(numbers: Any, what: str) -> Array:
 @F.compose(np.ravel, wants="an array of any shape")
 def ravel(a: Any) -> Any:
     """All entries in one row."""
+    a = as_array(a)
     return F.reshape(a, shape=(-1,))
 
 
 @F.compose(np.expand_dims, wants="the places of new axes, counted in the result")
 def expand_dims(a: Any, axis: Any) -> Any:
     """New axes of length one, at the places that they have in the result."""
+    a = as_array(a)
     places = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     ndim = len(a.shape) + len(places)
     new = [axis_of(place, ndim) for place in places]
@@ -153,6 +155,7 @@ def expand_dims(a: Any, axis: Any) -> Any:
 @F.compose(np.squeeze, wants="axes of length one")
 def squeeze(a: Any, axis: Any = None) -> Any:
     """Without axes of length one, all or those named."""
+    a = as_array(a)
     short = tuple(i for i, length in enumerate(a.shape) if length == 1)
     dropped = short if axis is None else axes_of(axis, len(a.shape))
     if set(dropped) - set(short):
@@ -163,6 +166,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 @F.compose(np.moveaxis, wants="axes that there are, each once, and as many places for them")
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Axes moved to other places, the rest in order."""
+    a = as_array(a)
     ndim = len(a.shape)
     given = (source, destination)
     if None in given:
@@ -179,6 +183,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 @F.compose(np.swapaxes, wants="two axes that there are")
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
+    a = as_array(a)
     order = list(range(len(a.shape)))
     i, j = axis_of(axis1, len(order)), axis_of(axis2, len(order))
     order[i], order[j] = j, i
@@ -188,6 +193,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 @F.compose(np.flip, wants="axes that there are, each once")
 def flip(m: Any, axis: Any = None) -> Any:
     """Entries in reverse order along some axes, or all."""
+    m = as_array(m)
     turned = axes_of(axis, len(m.shape))
     return F.getitem(
         m, index=tuple(slice(None, None, -1 if i in turned else 1) for i in range(len(m.shape)))
@@ -216,6 +222,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 @F.compose(np.split, wants="a number of equal parts, or places to cut at, along one axis")
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Into equal parts, or at the given places."""
+    ary = as_array(ary)
     place = axis_of(axis, len(ary.shape))
     length = ary.shape[place]
     wanted = _whole_numbers(indices_or_sections, "parts and places")
@@ -233,6 +240,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 @F.compose(np.repeat, wants="a count of 0 or more, for all entries or for each along the axis")
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """Every entry several times in a row."""
+    a = as_array(a)
     if axis is None:
         a, axis = ravel(a), 0
     length = a.shape[axis_of(axis, len(a.shape))]
@@ -242,6 +250,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
 @F.compose(np.take, wants="indices within the length of the axis, or of the whole if there is none")
 def take(a: Any, indices: Any, axis: int | None = None) -> Any:
     """The entries at ``indices`` along an axis, or of the ravelled array."""
+    a = as_array(a)
     if axis is None:
         a, axis = ravel(a), 0
     before = (slice(None),) * axis_of(axis, len(a.shape))
@@ -251,6 +260,7 @@ def take(a: Any, indices: Any, axis: int | None = None) -> Any:
 @F.compose(np.take_along_axis, wants="indices within the length of the axis, of as many axes")
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """For each place along the other axes, the entries at ``indices`` there."""
+    arr = as_array(arr)
     chosen = _whole_numbers(indices, "indices")
     if axis is None:
         arr, axis = ravel(arr), 0
