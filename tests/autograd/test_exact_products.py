@@ -868,3 +868,68 @@ def test_the_dot_product_is_symmetric() -> None:
     for size in (1, 2, 5, 40):
         x, y = rng.normal(size=size), rng.normal(size=size) * 10.0 ** rng.integers(-9, 9, size)
         assert operator.eq(products.matmul(x, y).tobytes(), products.matmul(y, x).tobytes())
+
+
+# What is composed of exact products is one of them, too.
+
+
+def _exact_einsum(subscripts: str, a: Array, b: Array) -> Array:
+    fractions = [np.vectorize(Fraction, otypes=[object])(x) for x in (a, b)]
+    whole = np.asarray(np.einsum(subscripts, *fractions, optimize=False))
+    return np.vectorize(float, otypes=[float])(whole)
+
+
+@pytest.mark.parametrize("subscripts", ["ij,j->", "i,j->", "ij,jk->k", "ij,jk->", "ij,k->i",
+                                        "ij,jk->ik", "i,j->ij", "ij,ij->i"])  # fmt: skip
+def test_an_einsum_of_two_operands_is_rounded_once(subscripts: str) -> None:
+    rng = np.random.default_rng(0)
+    lengths = {"i": 2, "j": 3, "k": 4}
+    for _ in range(20):
+        terms = subscripts.partition("->")[0].split(",")
+        shapes = [[lengths[letter] for letter in term] for term in terms]
+        a, b = (rng.normal(size=s) * 2.0 ** rng.integers(-60, 60, s) for s in shapes)
+        with tg.reproducible():
+            got = np.asarray(F.einsum(subscripts, a, b))
+        assert got.tobytes() == _exact_einsum(subscripts, a, b).tobytes()
+
+
+def test_an_einsum_sees_what_cancels() -> None:
+    with tg.reproducible():
+        got = F.einsum("ij,j->", np.array([[1.0, -1.0], [2.0**-53, 0.0]]), np.ones(2))
+    assert float(got) == 2.0**-53
+
+
+@pytest.mark.parametrize(
+    "product", [F.outer, lambda a, b: F.einsum("i,j->ij", a, b)]
+)
+def test_an_exact_zero_of_an_outer_product_is_positive(product: Any) -> None:
+    with tg.reproducible():
+        got = product(np.array([0.0, -2.0]), np.array([-1.0, 0.0]))
+    assert not np.signbit(got[got == 0]).any()
+
+
+def test_what_is_not_finite_reaches_the_sums_behind_it_alone() -> None:
+    with tg.reproducible():
+        np.testing.assert_array_equal(F.cumsum([1.0, 2.0, np.nan, 4.0]), [1, 3, np.nan, np.nan])
+        np.testing.assert_array_equal(F.cumsum([1.0, np.inf, 3.0]), [1, np.inf, np.inf])
+        np.testing.assert_array_equal(F.cumsum([np.inf, 1.0, -np.inf]), [np.inf, np.inf, np.nan])
+
+
+def test_a_number_held_at_zero_is_the_one_zero() -> None:
+    with tg.reproducible():
+        for bound in (0.0, np.zeros(1)):
+            assert not np.signbit(F.clip(np.array([-0.0]), bound, 1.0)).any()
+
+
+@pytest.mark.parametrize(
+    ("scale", "span", "more"), [(0, 500, 540), (290, 210, 250), (290, 205, 248)]
+)
+def test_ties_far_apart_are_decided_by_what_lies_far_below(
+    scale: int, span: int, more: int
+) -> None:
+    def at(number: float, exponent: int) -> float:
+        return float(np.ldexp(number, -scale - exponent))
+
+    a = [at(1.0, 0), at(1.0, 0), at(1 + 2.0**-30, span), at(1.0, more)]
+    b = [at(1.0, 0), at(-1.0, 0), at(1 + 2.0**-23, span), at(1.0, more)]
+    check_dot(a, b)

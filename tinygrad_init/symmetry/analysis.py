@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..autograd import DataError, ShapeError, Tensor
+from ..autograd import DataError, F, ShapeError, Tensor
 from ..nn import MLP
 
 Array = NDArray[Any]
@@ -85,7 +85,7 @@ class Symmetry:
             chosen = [group[0] for group in every[k + 1]]
             columns = weight[:, chosen]
             small.layers[k].weight.data = np.stack(
-                [columns[list(group)].sum(axis=0) for group in every[k]]
+                [F.sum(columns[list(group)], axis=0) for group in every[k]]
             )
             small.layers[k].bias.data = bias[chosen]
         return small

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..autograd import DataError, grad
+from ..autograd import DataError, F, grad
 from ..nn import MLP
 from ..nn.losses import BY_NAME
 from .analysis import members, number_rows
@@ -38,7 +38,7 @@ class Neuron:
     @property
     def norm(self) -> float:
         """The Euclidean length of the gradient."""
-        return float(np.linalg.norm(self.gradient))
+        return float(F.norm(self.gradient))
 
 
 @dataclass(frozen=True, eq=False)

@@ -115,6 +115,11 @@ def cumsum(x: ArrayLike, axis: int | None = None) -> Array:
     x = np.asarray(x)
     if axis is None:
         x, axis = x.reshape(-1), 0
+    is_finite = np.isfinite(x)
+    if not is_finite.all():  # what is not finite reaches the sums behind it alone
+        with np.errstate(invalid="ignore"):
+            special = np.cumsum(np.where(is_finite, 0, x), axis=axis)
+        return np.where(np.isfinite(special), cumsum(np.where(is_finite, x, 0), axis), special)
     last = np.moveaxis(x, axis, -1)
     n = last.shape[-1]
     return np.moveaxis(matmul(last, np.triu(np.ones((n, n), x.dtype))), -1, axis)

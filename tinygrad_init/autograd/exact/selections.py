@@ -37,3 +37,8 @@ def min(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> NDArray[Any]:
 
 def _with_one_zero(x: Any) -> NDArray[Any]:
     return np.asarray(x + x.dtype.type(0))
+
+
+def clip(a: ArrayLike, a_min: Any, a_max: Any) -> NDArray[Any]:
+    """``a`` held between two bounds."""
+    return _with_one_zero(np.clip(a, a_min, a_max))

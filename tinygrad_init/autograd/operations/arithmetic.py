@@ -135,7 +135,7 @@ def _is_inside(a: Any, a_min: Any, a_max: Any) -> Any:
 
 
 F.define(
-    "clip", _clip, _clip,
+    "clip", _clip, selections.clip,
     lambda g, _y, a, *, a_min, a_max: F.where(_is_inside(a, a_min, a_max), g, 0),
     params={"a_min": None, "a_max": None}, scalar=_clip_number,
     wants="bounds that are numbers, or arrays that broadcast to its shape",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import errors
+from .. import errors, modes
 from ..errors import ShapeError
 from ..inputs import as_array
 from ..table import F
@@ -101,12 +101,25 @@ def _without_repeated(of_a: str, a: Any, of_b: str, b: Any) -> tuple[str, Any]:
     return "".join(of_a[k] for k in kept), F.reshape(a, shape=tuple(a.shape[k] for k in kept))
 
 
+def _repeated(of_a: str, a: Any, of_b: str, b: Any, needed: set[str]) -> tuple[str, Any]:
+    """``a`` repeated along the axes that are summed and that only the other operand has."""
+    only_b = "".join(letter for letter in of_b if letter not in of_a and letter not in needed)
+    lengths = dict(zip(of_b, b.shape, strict=True))
+    wide = F.reshape(a, shape=(*a.shape, *(1 for _ in only_b)))
+    shape = (*a.shape, *(lengths[letter] for letter in only_b))
+    return of_a + only_b, F.broadcast_to(wide, shape=shape)
+
+
 def _multiply_terms(of_a: str, a: Any, of_b: str, b: Any, needed: set[str]) -> tuple[str, Any]:
     """The product of two operands, summed over the letters that only they have."""
     of_a, a = _without_repeated(of_a, a, of_b, b)
     of_b, b = _without_repeated(of_b, b, of_a, a)
-    of_a, a = _sum_out(of_a, a, needed | set(of_b))
-    of_b, b = _sum_out(of_b, b, needed | set(of_a))
+    if modes.current().arithmetic == modes.EXACT:  # one product, so that one rounding is all
+        wide_a, wide_b = _repeated(of_a, a, of_b, b, needed), _repeated(of_b, b, of_a, a, needed)
+        (of_a, a), (of_b, b) = wide_a, wide_b
+    else:
+        of_a, a = _sum_out(of_a, a, needed | set(of_b))
+        of_b, b = _sum_out(of_b, b, needed | set(of_a))
     lengths = dict(zip(of_a, a.shape, strict=True))
     for letter, length in zip(of_b, b.shape, strict=True):
         if lengths.setdefault(letter, length) != length:
@@ -128,6 +141,6 @@ def _multiply_terms(of_a: str, a: Any, of_b: str, b: Any, needed: set[str]) -> t
     right = F.transpose(b, axes=tuple(of_b.index(letter) for letter in order))
     left = F.reshape(left, shape=(sizes[0], sizes[1], sizes[2]))
     right = F.reshape(right, shape=(sizes[0], sizes[2], sizes[3]))
-    product = F.matmul(left, right) if summed else left * right
+    product = F.matmul(left, right)
     letters = "".join((*stack, *rows, *columns))
     return letters, F.reshape(product, shape=tuple(lengths[letter] for letter in letters))

@@ -107,4 +107,4 @@ def inner(a: Any, b: Any) -> Any:
 @F.compose(np.outer, wants="two arrays")
 def outer(a: Any, b: Any) -> Any:
     """All products of an entry of ``a`` with an entry of ``b``."""
-    return F.reshape(as_array(a), shape=(-1, 1)) * F.reshape(as_array(b), shape=(1, -1))
+    return F.matmul(F.reshape(as_array(a), shape=(-1, 1)), F.reshape(as_array(b), shape=(1, -1)))
