@@ -12,7 +12,8 @@ computes, so the loss is the same, L(p w) = L(w) for all weights w; differentiat
 p w is p times the gradient at w. At weights that p leaves as they are, p w = w, the gradient is
 left as it is by p, too, so after ``w - rate * gradient`` still p w = w. The same goes for any
 update that treats entries alike. (Colour refinement finds more than such exchanges; there the
-sums over a class take their place in the argument.)
+sums over a class take their place in the argument. :func:`~tinygrad_init.symmetry.certify` writes
+it out for a given network.)
 
 This is the one-dimensional Weisfeiler-Leman algorithm (1968) on the graph of the weights; Grohe et
 al. (2014) use it to make linear programs smaller, as :meth:`Symmetry.quotient` does with networks.
@@ -20,7 +21,9 @@ al. (2014) use it to make linear programs smaller, as :meth:`Symmetry.quotient` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +35,7 @@ from ..nn import MLP
 
 Array = NDArray[Any]
 Layers = list[tuple[Array, Array]]  #: (weight of shape (fan_in, fan_out), bias of shape (fan_out,))
+Classes = tuple[tuple[int, ...], ...]  #: of one layer, as indices of neurons
 
 
 @dataclass(frozen=True)
@@ -40,24 +44,63 @@ class Symmetry:
 
     Attributes:
         classes: for each hidden layer, the classes as tuples of neuron indices.
-        rounds: how many rounds of refinement it took until nothing split.
+        rounds: how many rounds of refinement it took; the last one found nothing more to split.
+        tol: how far apart entries could be and still count as equal; 0: not at all.
+        widest: the distance of the two entries farthest apart that were taken for equal, possibly
+            by a chain of others between them; 0 where ``tol`` is.
     """
 
-    classes: list[tuple[tuple[int, ...], ...]]
+    classes: list[Classes]
     rounds: int
-    _layers: Layers = field(repr=False, compare=False)
-    _model: MLP | None = field(repr=False, compare=False)
+    tol: float = 0.0
+    widest: float = 0.0
+    _layers: Layers = field(repr=False, compare=False, default_factory=list)
+    _model: MLP | None = field(repr=False, compare=False, default=None)
 
     @property
     def effective_widths(self) -> list[int]:
         """For each hidden layer, the number of different neurons."""
         return [len(layer) for layer in self.classes]
 
+    @property
+    def is_trivial(self) -> bool:
+        """Whether no two neurons are tied."""
+        return all(len(group) == 1 for layer in self.classes for group in layer)
+
+    @property
+    def all_classes(self) -> list[Classes]:
+        """The classes of every layer: inputs, hidden layers, outputs."""
+        inputs, outputs = self._layers[0][0].shape[0], self._layers[-1][0].shape[1]
+        return [_singletons(inputs), *self.classes, _singletons(outputs)]
+
+    def holds_for(self, model: MLP | Sequence[tuple[Any, Any]]) -> bool:
+        """Whether these classes are ties of ``model``, too: a later state of the same network.
+
+        That is, one more round of refinement splits none of them. The model may have more ties.
+
+        >>> import tinygrad_init as tg
+        >>> model = tg.nn.MLP([4, 5, 3], weight_init="constant")
+        >>> start = tg.symmetry.analyze(model)
+        >>> model.layers[0].bias.data = [0.0, 0.0, 1.0, 1.0, 1.0]
+        >>> start.holds_for(model), tg.symmetry.analyze(model).holds_for(model)
+        (False, True)
+        """
+        layers = _layers_of(model)
+        colours = [_colours(layer) for layer in self.all_classes]
+        if _widths(layers) != [len(layer) for layer in colours]:
+            raise ShapeError(
+                f"these are classes of a network of widths {[len(layer) for layer in colours]}, "
+                f"and the model has {_widths(layers)}"
+            )
+        refined, _ = _refine(_Weights(layers, self.tol), colours, range(1, len(layers)))
+        return _counts(refined) == _counts(colours)
+
     def quotient(self) -> MLP:
         """The smaller network that computes the same function: one neuron for each class.
 
         A class sends the sum of what its members send, so the weights from a class to a neuron are
-        added up.
+        added up. (With a ``tol`` one member stands for its class, and the function is only about
+        the same.)
 
         Raises:
             DataError: if the analysis was of bare weights, whose activation is not known.
@@ -73,8 +116,7 @@ class Symmetry:
                 "bare weights do not say which activation stands between them: "
                 "analyze an MLP to get its quotient"
             )
-        inputs, outputs = self._layers[0][0].shape[0], self._layers[-1][0].shape[1]
-        every = [_singletons(inputs), *self.classes, _singletons(outputs)]
+        every = self.all_classes
         small = MLP(
             [len(layer) for layer in every],
             self._model.activation,
@@ -90,51 +132,102 @@ class Symmetry:
             small.layers[k].bias.data = bias[chosen]
         return small
 
+    def rate_factors(self) -> list[tuple[Array, Array]]:
+        r"""By what to multiply the rate of each entry of the quotient, so that it follows.
+
+        Let :math:`c` and :math:`d` be sizes of two classes. A weight of the quotient stands for
+        the sum of :math:`c` weights, which all move: factor :math:`c`. A neuron of the quotient
+        stands for :math:`d` neurons and receives the sum of their gradients, :math:`d` times what
+        each of them does: factor :math:`1 / d`. So with plain gradient descent at ``rate * c / d``
+        for weights and ``rate / d`` for biases, the quotient of the trained network is the trained
+        quotient.
+
+        Returns:
+            For every layer two arrays, of the shapes of the quotient's weight and bias.
+
+        >>> import tinygrad_init as tg
+        >>> tg.symmetry.analyze(tg.nn.MLP([2, 5, 1], weight_init="constant")).rate_factors()
+        [(array([[0.2],
+               [0.2]]), array([0.2])), (array([[5.]]), array([1.]))]
+        """
+        sizes = [np.array([len(group) for group in layer], float) for layer in self.all_classes]
+        return [
+            (np.divide.outer(before, after), 1 / after)
+            for before, after in itertools.pairwise(sizes)
+        ]
+
     def __str__(self) -> str:
-        lines = [f"colour refinement, {self.rounds} round(s)"]
+        lines = [f"colour refinement, {self.rounds} round{'s'[: self.rounds > 1]}"]
+        if self.tol:
+            lines[0] += (
+                f"; entries within {self.tol:g} of each other count as equal, also by a chain of "
+                f"such: the two farthest apart differ by {self.widest:.3g}"
+            )
         for k, layer in enumerate(self.classes):
-            width = sum(map(len, layer))
-            largest = max(map(len, layer))
+            sizes = [len(group) for group in layer]
             lines.append(
-                f"hidden layer {k + 1}: {width} neurons, {len(layer)} different "
-                f"(largest class: {largest})"
+                f"hidden layer {k + 1}: {_count(sum(sizes), 'neuron')}, {len(layer)} different "
+                f"(largest class: {max(sizes)})"
             )
         return "\n".join(lines)
 
 
-def analyze(model: MLP | Sequence[tuple[Any, Any]]) -> Symmetry:
-    """Find the classes of neurons that are tied, bit for bit.
+def analyze(model: MLP | Sequence[tuple[Any, Any]], tol: float = 0.0) -> Symmetry:
+    """Find the classes of neurons that are tied: bit for bit, unless there is a tolerance.
+
+    A round takes O(E log E) time for E weights, and there are as many as splits can follow from
+    one another.
 
     Args:
-        model: an MLP, or ``[(W1, b1), (W2, b2), ...]`` from any framework, with W of shape
-            (fan_in, fan_out).
+        model: an MLP (of an ensemble, one ``model.member(e)``), or ``[(W1, b1), (W2, b2), ...]``
+            from any framework, with W of shape (fan_in, fan_out) and any real dtype.
+        tol: entries that are compared with each other (those from one class to the neurons of a
+            layer) count as equal if they are within ``tol`` or linked by a chain of entries that
+            are. Chains can be long where there are many entries: the report says how long.
 
     Raises:
-        DataError: if it is no such stack, or its numbers are not real.
+        DataError: if it is no such stack, or its numbers are not real, or ``tol`` is negative.
         ShapeError: if the shapes of neighbouring layers do not fit.
 
     >>> weight = [[1.0, 1.0, 2.0], [3.0, 3.0, 3.0]]
     >>> found = analyze([(weight, [0.0, 0.0, 0.0]), ([[1.0], [1.0], [1.0]], [0.0])])
     >>> found.classes
     [((0, 1), (2,))]
+    >>> nearly = [([[1.0, 1.0 + 1e-9]], [0.0, 0.0]), ([[1.0], [1.0]], [0.0])]
+    >>> analyze(nearly).effective_widths, analyze(nearly, tol=1e-6).effective_widths
+    ([2], [1])
     """
+    if not 0 <= tol < math.inf:
+        raise DataError(f"a tolerance is a number from 0 on, got tol={tol}")
     layers = _layers_of(model)
-    widths = [layers[0][0].shape[0], *(weight.shape[1] for weight, _ in layers)]
-    colours = [np.zeros(width, np.int64) for width in widths]
-    colours[0], colours[-1] = np.arange(widths[0]), np.arange(widths[-1])
-    rounds = 0
+    weights = _Weights(layers, tol)
+    colours = [np.zeros(width, np.int64) for width in _widths(layers)]
+    colours[0], colours[-1] = np.arange(len(colours[0])), np.arange(len(colours[-1]))
+    rounds, to_look_at = 0, set(range(1, len(layers)))
     while True:
-        refined = [colours[0], *_refine(layers, colours), colours[-1]]
+        refined, widest = _refine(weights, colours, to_look_at)
         rounds += 1
-        if all(a.max() == b.max() for a, b in zip(colours, refined, strict=True)):
-            break  # a refinement with as many colours is the same partition
+        # A refinement with as many colours is the same partition. A layer can only split again
+        # after one beside it did.
+        split = [k for k in to_look_at if refined[k].max() > colours[k].max()]
+        if not split:
+            break
+        to_look_at = {k + side for k in split for side in (-1, 1)} & set(range(1, len(layers)))
         colours = refined
     classes = [members(layer) for layer in colours[1:-1]]
-    return Symmetry(classes, rounds, layers, model if isinstance(model, MLP) else None)
+    if rounds > 1 and tol:  # the last round need not have looked everywhere
+        _, widest = _refine(weights, colours, range(1, len(layers)))
+    is_model = isinstance(model, MLP)
+    return Symmetry(classes, rounds, float(tol), widest, layers, model if is_model else None)
 
 
 def _layers_of(model: MLP | Sequence[tuple[Any, Any]]) -> Layers:
     if isinstance(model, MLP):
+        if getattr(model, "members", None) is not None:
+            raise DataError(
+                f"this is an ensemble of {model.members} networks, and each has its own classes: "
+                f"analyze one of them, such as model.member(0)"
+            )
         pairs: Sequence[tuple[Any, Any]] = [
             (layer.weight.data, layer.bias.data) for layer in model.layers
         ]
@@ -160,51 +253,125 @@ def _layers_of(model: MLP | Sequence[tuple[Any, Any]]) -> Layers:
 
 
 def _array(numbers: Any) -> Array:
-    """A copy in which -0 and +0 are one number, since they are equal."""
-    array = np.asarray(numbers.data if isinstance(numbers, Tensor) else numbers)
+    """A copy, so that the quotient is that of the moment of the analysis."""
+    array = np.array(numbers.data if isinstance(numbers, Tensor) else numbers)
     if array.dtype.kind not in "fiub":
         raise DataError(f"weights are real numbers, got dtype {array.dtype}")
-    return array.astype(np.float64) + 0.0
+    return array
 
 
-def _refine(layers: Layers, colours: list[Array]) -> list[Array]:
-    """One round: new colours for every hidden layer, from the old colours of its neighbours.
+def _widths(layers: Layers) -> list[int]:
+    return [layers[0][0].shape[0], *(weight.shape[1] for weight, _ in layers)]
 
-    A neuron's own old colour need not go in: finer neighbours can only give finer colours, so
-    neurons that were once apart stay apart.
+
+# One round.
+
+
+class _Weights:
+    """The weights in a form in which they are compared: as codes, equal where numbers are."""
+
+    def __init__(self, layers: Layers, tol: float) -> None:
+        self.tol = tol
+        as_compared = _codes if tol == 0 else np.asarray
+        self.layers = [(as_compared(weight), as_compared(bias)) for weight, bias in layers]
+
+
+def _codes(numbers: Array) -> Array:
+    """Integers that are equal where the numbers are: +0 and -0 are, and all kinds of nan."""
+    if numbers.dtype.kind != "f":
+        return numbers.view(np.int8) if numbers.dtype == bool else numbers
+    if numbers.dtype.itemsize > 8:  # the bytes of a long double are not all of them digits
+        return np.unique(numbers, return_inverse=True)[1].reshape(numbers.shape)
+    codes = np.ascontiguousarray(numbers.astype(numbers.dtype.type) + numbers.dtype.type(0))
+    codes[np.isnan(codes)] = np.nan
+    return codes.view(f"i{codes.dtype.itemsize}")
+
+
+def _refine(
+    weights: _Weights, colours: list[Array], to_look_at: Iterable[int]
+) -> tuple[list[Array], float]:
+    """New colours for some hidden layers, from the colours of their neighbours; and how much
+    farther apart than not at all entries were that counted as equal.
     """
-    refined = []
-    for k in range(1, len(layers)):
-        (incoming, bias), (outgoing, _) = layers[k - 1], layers[k]
-        signature = np.column_stack(
-            [
-                _bits(bias[:, np.newaxis]),
-                _bits(_multisets(incoming.T, colours[k - 1])),
-                _bits(_multisets(outgoing, colours[k + 1])),
-            ]
-        )
-        refined.append(number_rows(signature))
-    return refined
+    refined, widest = list(colours), 0.0
+    for k in to_look_at:
+        (incoming, bias), (outgoing, _) = weights.layers[k - 1], weights.layers[k]
+        # A neuron that is alone in its class cannot split from anybody.
+        tied = np.flatnonzero(np.bincount(colours[k])[colours[k]] > 1)
+        parts = [
+            _multisets(bias[tied, np.newaxis], np.zeros(1, np.int64), weights.tol),
+            _multisets(incoming.T[tied], colours[k - 1], weights.tol),
+            _multisets(outgoing[tied], colours[k + 1], weights.tol),
+        ]
+        widest = max(widest, *(width for _, width in parts))
+        signatures: list[Hashable] = list(colours[k].tolist())
+        for row, neuron in enumerate(tied):
+            signatures[neuron] = (signatures[neuron], *(part[row].tobytes() for part, _ in parts))
+        refined[k] = _number(signatures)
+    return refined, widest
 
 
-def _multisets(weights: Array, colours: Array) -> Array:
-    """Each row of ``weights`` sorted within the columns of each colour: multisets, comparable."""
-    by_colour = np.broadcast_to(colours, weights.shape)
-    order = np.lexsort((weights, by_colour), axis=-1)
-    return np.take_along_axis(weights, order, axis=-1)
+def _multisets(weights: Array, colours: Array, tol: float) -> tuple[Array, float]:
+    """Each row of ``weights`` ordered by colour, and sorted within each: multisets, comparable.
+
+    With a tolerance, numbers of the clusters to which entries belong take the place of entries;
+    and the width of the widest cluster comes with them.
+    """
+    order = np.argsort(colours, kind="stable")
+    grouped = weights[:, order]
+    widest = 0.0
+    if tol:
+        labels = np.empty(grouped.shape, np.int64)
+        for block in _blocks(colours):
+            labels[:, block], width = _clusters(grouped[:, block], tol)
+            widest = max(widest, width)
+        grouped = labels
+    for block in _blocks(colours):
+        if block.stop - block.start > 1:
+            grouped[:, block] = np.sort(grouped[:, block], axis=1)
+    return np.ascontiguousarray(grouped), widest
 
 
-def _bits(numbers: Array) -> Array:
-    return np.ascontiguousarray(numbers).view(np.int64)
+def _blocks(colours: Array) -> Iterator[slice]:
+    """Where each colour stands, once sorted."""
+    ends = np.cumsum(np.bincount(colours)).tolist()
+    return (slice(start, stop) for start, stop in itertools.pairwise([0, *ends]))
+
+
+def _clusters(block: Array, tol: float) -> tuple[Array, float]:
+    """Entries numbered by the cluster they belong to, and the width of the widest cluster.
+
+    A gap of more than ``tol`` between neighbours in size ends a cluster (single linkage).
+    """
+    entries = block.astype(np.float64).ravel()
+    order = np.argsort(entries, kind="stable")
+    row = entries[order]
+    with np.errstate(invalid="ignore"):  # inf - inf: then they are equal
+        is_near = (np.diff(row) <= tol) | (row[1:] == row[:-1]) | np.isnan(row[:-1])
+    starts = np.flatnonzero(np.concatenate([[True], ~is_near])) if len(row) else np.zeros(0, int)
+    numbers = np.empty(len(row), np.int64)
+    numbers[order] = np.repeat(np.arange(len(starts)), np.diff([*starts, len(row)]))
+    ends = np.append(starts[1:], len(row)) - 1
+    with np.errstate(invalid="ignore"):
+        widths = row[ends] - row[starts]
+    return numbers.reshape(block.shape), float(np.nan_to_num(widths).max(initial=0.0))
+
+
+def _number(signatures: Iterable[Hashable]) -> Array:
+    """Equal signatures get equal numbers, counted from 0 in the order of first appearance."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(one, len(numbers)) for one in signatures], np.int64)
 
 
 def number_rows(rows: Array) -> Array:
-    """Rows of equal bits get equal numbers, counted from 0 in the order of first appearance."""
-    numbers: dict[bytes, int] = {}
-    return np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], np.int64)
+    """The same for the bits of rows."""
+    return _number(row.tobytes() for row in rows)
 
 
-def members(colours: Array) -> tuple[tuple[int, ...], ...]:
+# Colours and classes say the same.
+
+
+def members(colours: Array) -> Classes:
     """The indices that have colour 0, those that have colour 1, and so on."""
     return tuple(
         tuple(int(i) for i in np.flatnonzero(colours == colour))
@@ -212,5 +379,20 @@ def members(colours: Array) -> tuple[tuple[int, ...], ...]:
     )
 
 
-def _singletons(count: int) -> tuple[tuple[int, ...], ...]:
+def _colours(classes: Classes) -> Array:
+    colours = np.empty(sum(map(len, classes)), np.int64)
+    for colour, group in enumerate(classes):
+        colours[list(group)] = colour
+    return colours
+
+
+def _counts(colours: list[Array]) -> list[int]:
+    return [int(layer.max()) for layer in colours]
+
+
+def _singletons(count: int) -> Classes:
     return tuple((i,) for i in range(count))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s'[: number != 1]}"
