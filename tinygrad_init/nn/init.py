@@ -23,7 +23,7 @@ from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 
 from ..autograd import DataError, ShapeError
-from ..autograd.exact import elementary
+from ..autograd.exact import elementary, products
 
 Array = NDArray[Any]
 Seed = Generator | SeedSequence | int | None
@@ -198,11 +198,129 @@ def he_uniform() -> Initialiser:
     return _scaled("he", _he_std, "uniform")
 
 
+# Randomness and asymmetry, each without the other.
+
+
+def latin_square() -> Initialiser:
+    """Random *and* tied: every row holds the same random numbers, and so does every column.
+
+    ``W[i, j] = numbers[(i + j) % g]`` with ``g = gcd(fan_in, fan_out)`` Gaussian numbers; then the
+    rows and the columns are shuffled, so that the rotation does not show. With fan_in = fan_out it
+    is a Latin square. More than g different numbers are impossible: each must fill the same share
+    of every row and of every column. With g = 1 the whole layer has one random weight.
+
+    The numbers have the standard deviation of :func:`glorot_normal`, so an entry has variance
+    2 / (fan_in + fan_out) over all seeds; in one matrix it is that of a sample of g.
+
+    All neurons see one multiset of weights. Between two constant layers they are therefore one
+    neuron, and stay it (:mod:`tinygrad_init.symmetry.analysis` says why): random numbers are not
+    enough. Source: the balanced colourings of Stewart, Golubitsky and Pivato (2003).
+
+    >>> latin_square()((2, 4), rng=0).round(3)
+    array([[ 0.816,  0.816, -0.102, -0.102],
+           [-0.102, -0.102,  0.816,  0.816]])
+    """
+
+    def draw(shape: tuple[int, ...], rng: Generator) -> Array:
+        fan_in, fan_out = fans(shape)
+        many, g = shape[:-2], math.gcd(fan_in, fan_out)
+        numbers = _normal(rng, 0.0, _glorot_std(fan_in, fan_out), (*many, 1, g))
+        rows, columns = (
+            rng.permuted(np.broadcast_to(np.arange(fan), (*many, fan)), axis=-1)
+            for fan in (fan_in, fan_out)
+        )
+        which = (rows[..., :, np.newaxis] + columns[..., np.newaxis, :]) % g
+        return np.take_along_axis(numbers, which, axis=-1)
+
+    return Initialiser("latin_square()", draw)
+
+
+def hadamard(scale: str | float = "glorot") -> Initialiser:
+    """Deterministic *and* untied: every weight is +s or -s, and no two neurons are equal.
+
+    ``W[i, j] = s * (-1)**b(r_i & r_j)``, where b counts the bits that are 1: signs from a Hadamard
+    matrix, whose rows are orthogonal. The order r = 1, 2, 4, 8, ..., 0, 3, 5, 6, 7, 9, ... takes
+    the powers of two first. A neuron's signs in those rows are the bits of its own number, so a cut
+    to ``fan_in`` rows leaves all neurons different wherever that is possible: if
+    fan_out <= 2**fan_in. Beyond that, some neurons must be equal, and all 2**fan_in kinds are
+    there. The same holds for rows.
+
+    Neurons are orthogonal if fan_in is a power of two and fan_out no larger. After a cut some may
+    be close to each other: with 17 inputs, two of 17 neurons differ in one sign only.
+
+    Args:
+        scale: ``"glorot"`` (s**2 is 2 / (fan_in + fan_out)), ``"he"`` (2 / fan_in), or s itself.
+
+    Sources: Sylvester (1867); Zhao, Schäfer and Anandkumar, "ZerO" (2022), start from it, too.
+
+    >>> hadamard(1.0)((2, 4))
+    array([[-1.,  1.,  1., -1.],
+           [ 1., -1.,  1., -1.]])
+    """
+    std = _std_of(scale)
+
+    def draw(shape: tuple[int, ...], _: Generator) -> Array:
+        fan_in, fan_out = fans(shape)
+        order = 2 ** (max(fan_in, fan_out) - 1).bit_length()
+        numbers = np.array(sorted(range(order), key=lambda i: i.bit_count() != 1))
+        rows, columns = numbers[:fan_in, np.newaxis], numbers[:fan_out]
+        is_minus = np.bitwise_count(rows & columns) % 2 == 1
+        s = std(fan_in, fan_out)
+        return np.broadcast_to(np.where(is_minus, -s, s), shape).copy()
+
+    return Initialiser(f"hadamard({scale if isinstance(scale, str) else f'{scale:g}'})", draw)
+
+
+def _std_of(scale: str | float) -> Callable[[int, int], float]:
+    """The standard deviation for ``(fan_in, fan_out)`` that a name or a number stands for."""
+    by_name = {"glorot": _glorot_std, "he": _he_std}
+    if isinstance(scale, str):
+        if scale not in by_name:
+            raise DataError(f"unknown scale {scale!r}: choose from glorot, he, or give a number")
+        return by_name[scale]
+    if not 0 < scale < math.inf:
+        raise DataError(f"a scale is a number above 0, or glorot or he, got {scale}")
+    return lambda _fan_in, _fan_out: float(scale)
+
+
+def sinusoidal() -> Initialiser:
+    """Deterministic *and* untied: every neuron is a wave, of its own frequency and phase.
+
+    ``W[k, j] = a * sin(2 pi (j k / fan_in + j / (4 fan_out)))`` with inputs k = 0, 1, ... and
+    neurons j = 1, 2, ..., fan_out. The amplitude a makes the mean of the squared weights Glorot's
+    variance, 2 / (fan_in + fan_out). No two neurons are equal, and none is zero, at any shape.
+
+    Source: Fernández-Hernández et al., "Sinusoidal Initialization, Time for a New Start" (2025).
+    Their phases fill the whole turn, j / fan_out. There sin(pi - x) = sin(x) makes some neurons
+    equal but for rounding (with fan_out = 2 fan_in, neurons j and fan_in - j), and others zero;
+    within a quarter of a turn that cannot happen.
+
+    >>> sinusoidal()((4, 2)).round(3)
+    array([[ 0.471,  0.667],
+           [ 0.471, -0.667],
+           [-0.471,  0.667],
+           [-0.471, -0.667]])
+    """
+
+    def draw(shape: tuple[int, ...], _: Generator) -> Array:
+        fan_in, fan_out = fans(shape)
+        k, j = np.arange(fan_in)[:, np.newaxis], np.arange(1, fan_out + 1)
+        # j k / fan_in counts in full turns, and whole ones are dropped before any rounding.
+        turns = j * k % fan_in / fan_in + j / (4 * fan_out)
+        waves = elementary.sin(2 * math.pi * turns)
+        mean_square = products.sum(waves * waves) / waves.size
+        amplitude = _glorot_std(fan_in, fan_out) / np.sqrt(mean_square)
+        return np.broadcast_to(amplitude * waves, shape).copy()
+
+    return Initialiser("sinusoidal()", draw)
+
+
 BY_NAME: dict[str, Callable[[], Initialiser]] = {
     maker.__name__: maker
     for maker in (
         zeros, ones, constant, uniform, normal,
         glorot_uniform, glorot_normal, he_uniform, he_normal,
+        latin_square, hadamard, sinusoidal,
     )
 }  # fmt: skip
 
