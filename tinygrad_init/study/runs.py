@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,19 @@ class Study:
             waited = self.waited(record)
             lines.append(f"{arm:<{name}}{cells}  {waited:>11}  {width_text(record)}")
         return "\n".join(lines)
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw accuracy and distance between neurons over the epochs, one line for each arm.
+
+        Args:
+            path: where to, ending in ``.svg`` or ``.png``.
+
+        Raises:
+            DataError: for another suffix, or if Matplotlib is missing.
+        """
+        from .plots import write_plot  # which imports this module
+
+        return write_plot(path, self)
 
     def shown_epochs(self, at: Sequence[int] = TIMES) -> list[int]:
         """Those of the epochs that were trained, and the last one."""
