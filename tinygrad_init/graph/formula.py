@@ -19,6 +19,7 @@ from html import escape
 from ..autograd import DataError
 
 _LETTERS = {
+    "rho": "ρ",
     "alpha": "α", "beta": "β", "delta": "δ", "epsilon": "ε", "varepsilon": "ε", "eta": "η",
     "lambda": "λ", "mu": "μ", "sigma": "σ", "varphi": "φ", "theta": "θ", "Phi": "Φ", "ell": "ℓ",
     "partial": "∂", "infty": "∞",
@@ -220,7 +221,9 @@ def _text(part: _Part) -> str:
         case _Accent(name, inside):
             return _text(inside) + _ACCENTS[name][0]
         case _Scripts(base, below, above):
-            return _text(base) + _below(below) + _above(above)
+            scripts = [_below(below), _above(above)]
+            is_tag = scripts[1].startswith("^(") and isinstance(base, _Atom)  # the (1) of W^{(1)}
+            return _text(base) + "".join(reversed(scripts) if is_tag else scripts)
 
 
 def _spaced(parts: tuple[_Part, ...]) -> str:
@@ -263,7 +266,7 @@ def _is_number(part: _Part | None) -> bool:
 def _wrapped(part: _Part) -> str:
     """In brackets, unless nothing could be misread without: ``∂L`` is one thing."""
     word = _text(part)
-    return word if re.fullmatch(r"∂?[\w'∂]*(\[[^]]*\])?", word) else f"({word})"
+    return word if re.fullmatch(r"∂?[\w'∂]*(\^\(\w+\))?(_\w+|\[[^]]*\])?", word) else f"({word})"
 
 
 def _below(part: _Part | None) -> str:

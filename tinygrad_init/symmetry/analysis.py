@@ -86,7 +86,7 @@ class Symmetry:
         (False, True)
         """
         layers = _layers_of(model)
-        colours = [_colours(layer) for layer in self.all_classes]
+        colours = [class_numbers(layer) for layer in self.all_classes]
         if _widths(layers) != [len(layer) for layer in colours]:
             raise ShapeError(
                 f"these are classes of a network of widths {[len(layer) for layer in colours]}, "
@@ -217,8 +217,8 @@ def analyze(model: MLP | Sequence[tuple[Any, Any]], tol: float = 0.0) -> Symmetr
     classes = [members(layer) for layer in colours[1:-1]]
     if rounds > 1 and tol:  # the last round need not have looked everywhere
         _, widest = _refine(weights, colours, range(1, len(layers)))
-    is_model = isinstance(model, MLP)
-    return Symmetry(classes, rounds, float(tol), widest, layers, model if is_model else None)
+    source = model if isinstance(model, MLP) else None
+    return Symmetry(classes, rounds, float(tol), widest, layers, source)
 
 
 def _layers_of(model: MLP | Sequence[tuple[Any, Any]]) -> Layers:
@@ -272,26 +272,27 @@ class _Weights:
 
     def __init__(self, layers: Layers, tol: float) -> None:
         self.tol = tol
-        as_compared = _codes if tol == 0 else np.asarray
+        as_compared = codes if tol == 0 else np.asarray
         self.layers = [(as_compared(weight), as_compared(bias)) for weight, bias in layers]
 
 
-def _codes(numbers: Array) -> Array:
+def codes(numbers: Array) -> Array:
     """Integers that are equal where the numbers are: +0 and -0 are, and all kinds of nan."""
     if numbers.dtype.kind != "f":
         return numbers.view(np.int8) if numbers.dtype == bool else numbers
     if numbers.dtype.itemsize > 8:  # the bytes of a long double are not all of them digits
         return np.unique(numbers, return_inverse=True)[1].reshape(numbers.shape)
-    codes = np.ascontiguousarray(numbers.astype(numbers.dtype.type) + numbers.dtype.type(0))
-    codes[np.isnan(codes)] = np.nan
-    return codes.view(f"i{codes.dtype.itemsize}")
+    alike = np.ascontiguousarray(numbers.astype(numbers.dtype.type) + numbers.dtype.type(0))
+    alike[np.isnan(alike)] = np.nan
+    return alike.view(f"i{alike.dtype.itemsize}")
 
 
 def _refine(
     weights: _Weights, colours: list[Array], to_look_at: Iterable[int]
 ) -> tuple[list[Array], float]:
-    """New colours for some hidden layers, from the colours of their neighbours; and how much
-    farther apart than not at all entries were that counted as equal.
+    """New colours for some hidden layers, from the colours of their neighbours.
+
+    And how far apart entries were, at most, that counted as equal.
     """
     refined, widest = list(colours), 0.0
     for k in to_look_at:
@@ -379,7 +380,8 @@ def members(colours: Array) -> Classes:
     )
 
 
-def _colours(classes: Classes) -> Array:
+def class_numbers(classes: Classes) -> Array:
+    """For each neuron, the number of its class."""
     colours = np.empty(sum(map(len, classes)), np.int64)
     for colour, group in enumerate(classes):
         colours[list(group)] = colour

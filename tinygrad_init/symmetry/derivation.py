@@ -1,0 +1,377 @@
+"""The chain rule for two tied neurons side by side, with the numbers of a given network.
+
+Every equation is a sum of products, read off the traced computation. That two such sums have the
+same terms is what ties the neurons; that equal terms have equal sums, in whatever order they come,
+is what the arithmetic is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..autograd import Tensor, grad
+from ..graph import Graph, GraphNode, trace
+from ..graph.article import Block, Formula, Paragraph, Table, code
+from ..nn import ACTIVATIONS, MLP
+from ..nn.optim import Optimiser
+from .analysis import Symmetry, codes
+from .watch import Batch, Loss
+
+Array = NDArray[Any]
+SHOWN_TERMS = 3  #: of a sum, in a table
+ROUNDING = 1e-10  #: gradients this much smaller than the loss's own are nothing but rounding
+PATIENCE = 10  #: steps to wait for a gradient that is more than that
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One neuron's half of an equation.
+
+    Attributes:
+        neuron: its number.
+        terms: shape (terms, 2): the factors of each product, in an order that depends on their
+            values alone; a single number has the second factor 1.
+        total: what the computation made of them.
+    """
+
+    neuron: int
+    terms: Array
+    total: float
+
+
+@dataclass(frozen=True, eq=False)
+class Equation:
+    """One step of the chain rule for two neurons.
+
+    Attributes:
+        latex: the equation for a neuron i.
+        what: what its terms are, in words.
+        sides: the two neurons.
+        is_reordered: whether their terms come in another order.
+    """
+
+    latex: str
+    what: str
+    sides: tuple[Side, Side]
+    is_reordered: bool
+
+    @property
+    def has_equal_terms(self) -> bool:
+        """Whether the two sums have the same terms, bit for bit."""
+        return bool(np.array_equal(codes(self.sides[0].terms), codes(self.sides[1].terms)))
+
+    @property
+    def has_equal_totals(self) -> bool:
+        """Whether the two sums are the same number, bit for bit."""
+        first, second = codes(np.array([side.total for side in self.sides]))
+        return bool(first == second)
+
+
+@dataclass(frozen=True, eq=False)
+class Derivation:
+    """The equations for two tied neurons of a layer, and the update that follows.
+
+    Attributes:
+        layer: the hidden layer, counted from 1.
+        neurons: the two.
+        step: the training step whose numbers are shown.
+        example: the example of the forward and the backward pass.
+        equations: in the order of the computation.
+        update: for two entries that move alike, by name: the values before, the gradients, what the
+            optimiser remembers of them, and the values after.
+        formula: of the optimiser's update, in LaTeX.
+    """
+
+    layer: int
+    neurons: tuple[int, int]
+    step: int
+    example: int
+    equations: list[Equation]
+    update: dict[str, tuple[float, float]]
+    formula: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether the two sides are equal in every equation, and after the update."""
+        pairs = (codes(np.array(pair)) for pair in self.update.values())
+        return all(
+            equation.has_equal_terms and equation.has_equal_totals for equation in self.equations
+        ) and all(first == second for first, second in pairs)
+
+    def blocks(self) -> list[Block]:
+        """The paragraphs of an article."""
+        i, j = self.neurons
+        told: list[Block] = [Paragraph(
+            f"Neurons {i} and {j} of hidden layer {self.layer}, in training step {self.step}; "
+            f"example {self.example} of the minibatch where one is needed. An index $i$ stands for "
+            f"either neuron."
+        )]  # fmt: skip
+        for equation in self.equations:
+            told += [Paragraph(equation.what), Formula(equation.latex), _table(equation)]
+        told.append(Paragraph(
+            "Then the optimiser moves each entry by its own value, gradient and memory. For one "
+            "incoming weight of each neuron, the two that started equal:"
+        ))  # fmt: skip
+        if self.formula:
+            told.append(Formula(self.formula))
+        rows = [[name, _exactly(a), _exactly(b), _same(a, b)] for name, (a, b) in
+                self.update.items()]
+        told.append(Table(["", f"neuron {i}", f"neuron {j}", ""], rows))
+        return told
+
+
+def derive(
+    model: MLP, batches: Iterable[Batch], loss: Loss, optimiser: Optimiser, symmetry: Symmetry
+) -> list[Derivation]:
+    """For every hidden layer with a tie, the equations of its largest class's first two neurons.
+
+    Trains ``model`` (itself) up to the first step in which the gradients of these neurons are more
+    than rounding: under softmax cross-entropy, constant weights start with none. If there is no
+    such step among the first few, the last of these is shown.
+    """
+    pairs = {
+        layer: max(classes, key=len)[:2]
+        for layer, classes in enumerate(symmetry.classes)
+        if max(map(len, classes)) > 1
+    }
+    for k, layer in enumerate(model.layers):
+        layer.weight.label, layer.bias.label = f"W{k + 1}", f"b{k + 1}"
+    found: list[Derivation] = []
+    for step, (X, y) in enumerate(batches, start=1):
+        traced = trace(loss(model(X), y))
+        passes = _Passes(traced, model)
+        told = [passes.equations(layer, i, j) for layer, (i, j) in pairs.items()]
+        entries = [passes.twins(layer, i, j) for layer, (i, j) in pairs.items()]
+        before = [layer.weight.data.copy() for layer in model.layers]
+        slopes = [passes.at(f"W{k + 1}").gradient for k in range(len(model.layers))]
+        for parameter in model.parameters():
+            parameter.grad = passes.at(parameter.label).gradient
+        optimiser.step()
+        found = [
+            Derivation(
+                layer + 1, (i, j), step, passes.example(layer), equations,
+                _update(model, optimiser, layer, twins, before, slopes), optimiser.formula,
+            )
+            for (layer, (i, j)), equations, twins in zip(pairs.items(), told, entries, strict=True)
+        ]  # fmt: skip
+        if step == PATIENCE or all(passes.is_telling(layer) for layer in pairs):
+            break
+    return found
+
+
+def _update(
+    model: MLP, optimiser: Optimiser, layer: int, twins: Sequence[tuple[int, int]],
+    before: Sequence[Array], slopes: Sequence[Array],
+) -> dict[str, tuple[float, float]]:  # fmt: skip
+    weight = model.layers[layer].weight
+    remembered = {f"memory: {name}": kept for name, kept in optimiser.memory(weight).items()}
+    columns: Mapping[str, Array] = {
+        "weight before": before[layer], "gradient": slopes[layer], **remembered,
+        "weight after": weight.data,
+    }  # fmt: skip
+    return {
+        name: (float(array[twins[0]]), float(array[twins[1]])) for name, array in columns.items()
+    }
+
+
+class _Passes:
+    """What the forward and the backward pass left at the nodes around each layer."""
+
+    def __init__(self, traced: Graph, model: MLP) -> None:
+        self.model = model
+        self.by_id = {node.id: node for node in traced.nodes}
+        self.by_label = {node.label: node for node in traced.nodes if node.label}
+        self.uses: dict[str, list[str]] = {}
+        self.sources: dict[str, list[str]] = {}
+        for edge in traced.edges:
+            self.uses.setdefault(edge.source, []).append(edge.target)
+            self.sources.setdefault(edge.target, []).append(edge.source)
+
+    def at(self, label: str) -> GraphNode:
+        """A parameter."""
+        return self.by_label[label]
+
+    def into(self, layer: int) -> Array:
+        """What flows into a layer, shape (N, fan_in)."""
+        weight = self.at(f"W{layer + 1}").id
+        (product,) = self.uses[weight]
+        (source,) = (one for one in self.sources[product] if one != weight)
+        return _rows(self.by_id[source].value)
+
+    def out_of(self, layer: int) -> GraphNode:
+        """What the affine map of a layer makes of it."""
+        (node,) = self.uses[self.at(f"b{layer + 1}").id]
+        return self.by_id[node]
+
+    def activated(self, layer: int) -> tuple[Array, Array]:
+        """What goes on to the next layer, and its gradient."""
+        weight = self.at(f"W{layer + 2}").id
+        (product,) = self.uses[weight]
+        (source,) = (one for one in self.sources[product] if one != weight)
+        node = self.by_id[source]
+        return _rows(node.value), _rows(node.gradient)
+
+    def slopes(self, layer: int) -> Array:
+        """The gradient at the affine map of a layer, shape (N, width)."""
+        return _rows(self.out_of(layer).gradient)
+
+    def example(self, layer: int) -> int:
+        """The one with the largest gradient in a layer."""
+        return int(np.abs(self.slopes(layer)).max(axis=1).argmax())
+
+    def is_telling(self, layer: int) -> bool:
+        """Whether the gradients of a layer are more than rounding."""
+        above = np.abs(self.slopes(len(self.model.layers) - 1)).max()
+        return bool(np.abs(self.slopes(layer)).max() > ROUNDING * above)
+
+    def twins(self, layer: int, i: int, j: int) -> list[tuple[int, int]]:
+        """The incoming weights, one of each neuron, that are shown: equal in value and gradient."""
+        weight = self.at(f"W{layer + 1}")
+        k = int(np.abs(weight.gradient[:, i]).argmax())
+        values, slopes = codes(weight.value), codes(weight.gradient)
+        alike = (values[:, j] == values[k, i]) & (slopes[:, j] == slopes[k, i])
+        here = k if alike[k] else int(alike.argmax())
+        return [(k, i), (here, j)]
+
+    def equations(self, layer: int, i: int, j: int) -> list[Equation]:
+        """The forward and the backward pass of two neurons, in this order."""
+        n = self.example(layer)
+        given, sums = self.into(layer), _rows(self.out_of(layer).value)
+        hidden, hidden_slopes = self.activated(layer)
+        slopes, above = self.slopes(layer), self.slopes(layer + 1)
+        weight, bias = self.at(f"W{layer + 1}"), self.at(f"b{layer + 1}")
+        onward = self.at(f"W{layer + 2}")
+        incoming, outgoing = weight.value, onward.value
+        local = _local_slopes(self.model.activation, sums[n])
+        k = int(np.abs(weight.gradient[:, i]).argmax())
+        m = int(np.abs(onward.gradient[i]).argmax())
+        x, z, h, W, b, V, above_z = _names(layer)
+        phi = self.model.activation if isinstance(self.model.activation, str) else "a function"
+        no_factor = np.ones(len(slopes))
+
+        def equation(
+            latex: str, what: str, terms: Callable[[int], tuple[Any, Any]], totals: Array
+        ) -> Equation:
+            left, right = (np.array(terms(neuron), np.float64).T for neuron in (i, j))
+            sides = _side(i, left, totals[i]), _side(j, right, totals[j])
+            return Equation(latex, what, sides, not np.array_equal(codes(left), codes(right)))
+
+        return [
+            equation(
+                rf"{z}_{{n,i}} = \sum_k {x}_{{n,k}} {W}_{{k,i}} + {b}_i",
+                "Forward. What a neuron is given, times its weights, and its bias:",
+                lambda c: ([*given[n], bias.value[c]], [*incoming[:, c], 1.0]),
+                sums[n],
+            ),
+            equation(
+                rf"{h}_{{n,i}} = \varphi({z}_{{n,i}})",
+                f"Its activation, $\\varphi$ = {code(phi)}:",
+                lambda c: ([sums[n, c]], [1.0]),
+                hidden[n],
+            ),
+            equation(
+                rf"{_slope(h + '_{n,i}')} = \sum_m {_slope(above_z + '_{n,m}')} {V}_{{i,m}}",
+                "Backward. What comes back along its outgoing weights:",
+                lambda c: (above[n], outgoing[c]),
+                hidden_slopes[n],
+            ),
+            equation(
+                rf"{_slope(z + '_{n,i}')} = \varphi'({z}_{{n,i}}) {_slope(h + '_{n,i}')}",
+                "Back through the activation:",
+                lambda c: ([local[c]], [hidden_slopes[n, c]]),
+                slopes[n],
+            ),
+            equation(
+                rf"{_slope(W + '_{k,i}')} = \sum_n {x}_{{n,k}} {_slope(z + '_{n,i}')}",
+                f"The gradient of an incoming weight (here $k = {k}$), over all examples $n$:",
+                lambda c: (given[:, k], slopes[:, c]),
+                weight.gradient[k],
+            ),
+            equation(
+                rf"{_slope(b + '_i')} = \sum_n {_slope(z + '_{n,i}')}",
+                "Of the bias:",
+                lambda c: (slopes[:, c], no_factor),
+                bias.gradient,
+            ),
+            equation(
+                rf"{_slope(V + '_{i,m}')} = \sum_n {h}_{{n,i}} {_slope(above_z + '_{n,m}')}",
+                f"Of an outgoing weight (here $m = {m}$):",
+                lambda c: (hidden[:, c], above[:, m]),
+                onward.gradient[:, m],
+            ),
+        ]
+
+
+def _names(layer: int) -> tuple[str, ...]:
+    """Symbols in LaTeX: input, sum, output, weight, bias; next weight, next sum."""
+    before, own, after = (rf"^{{({layer + k})}}" for k in range(3))
+    x = "x" if layer == 0 else f"h{before}"
+    return x, f"z{own}", f"h{own}", f"W{own}", f"b{own}", f"W{after}", f"z{after}"
+
+
+def _slope(of: str) -> str:
+    return rf"\frac{{\partial L}}{{\partial {of}}}"
+
+
+def _rows(array: Array) -> Array:
+    return array.reshape(-1, array.shape[-1])
+
+
+def _side(neuron: int, terms: Array, total: Any) -> Side:
+    """Large products first; what is equal is then at the same place, whatever the order was."""
+    order = np.lexsort((terms[:, 1], terms[:, 0], -np.abs(terms[:, 0] * terms[:, 1])))
+    return Side(neuron, terms[order], float(total))
+
+
+def _local_slopes(activation: Any, z: Array) -> Array:
+    """The derivative of the activation at each entry."""
+    function = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+    at = Tensor(z, requires_grad=True)
+    slopes: Array = grad(function(at).sum(), at).data
+    return slopes
+
+
+# Numbers in words.
+
+
+def _table(equation: Equation) -> Table:
+    rows = []
+    for side in equation.sides:
+        rows.append([f"neuron {side.neuron}", _terms(side.terms), _exactly(side.total)])
+    same = "the same terms" if equation.has_equal_terms else "other terms"
+    if equation.has_equal_terms and equation.is_reordered:
+        same += " in another order"
+    equal = "equal in every bit" if equation.has_equal_totals else "different"
+    return Table(["", "terms", "sum"], [*rows, ["", same, equal]])
+
+
+def _terms(terms: Array) -> str:
+    """``0.5·2 + 1·3 + ...``; how many are not shown is said."""
+    is_sum = len(terms) > 1
+    shown = [_product(*term) for term in terms[: SHOWN_TERMS if is_sum else 1]]
+    shown[1:] = [f"({one})" if one.startswith("-") else one for one in shown[1:]]
+    rest = len(terms) - len(shown)
+    return " + ".join(shown) + (f" + … ({rest} more)" if rest else "")
+
+
+def _product(left: float, right: float) -> str:
+    return f"{left:.4g}" if right == 1 else f"{left:.4g} · {_in_brackets(right)}"
+
+
+def _in_brackets(number: float) -> str:
+    return f"({number:.4g})" if number < 0 else f"{number:.4g}"
+
+
+def _exactly(number: float) -> str:
+    """All the digits that tell a number from its neighbours."""
+    return repr(number)
+
+
+def _same(a: float, b: float) -> str:
+    first, second = codes(np.array([a, b]))
+    return "equal in every bit" if first == second else f"{abs(a - b):.1e} apart"
