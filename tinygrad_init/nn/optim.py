@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..autograd import DataError, F, Tensor
+from ..autograd import DataError, F, ShapeError, Tensor
+from ..autograd.tape import data_of
 
 Array = NDArray[Any]
 State = dict[str, Any]
@@ -355,21 +356,33 @@ class Adagrad(Optimiser):
         return settings["lr"] * gradient / (np.sqrt(total) + settings["eps"])
 
 
-def clip_norm(parameters: Iterable[Tensor], limit: float) -> float:
+@overload
+def clip_norm(parameters: Iterable[Tensor], limit: float, members: None = None) -> float: ...
+@overload
+def clip_norm(parameters: Iterable[Tensor], limit: float, members: int) -> Array: ...
+def clip_norm(
+    parameters: Iterable[Tensor], limit: float, members: int | None = None
+) -> float | Array:
     """Shorten all gradients together, so that their length as one long vector is ``limit`` at most.
 
     Every entry is multiplied by the same number, which keeps ties. Source: Pascanu, Mikolov and
     Bengio (2013).
 
+    The members of an ensemble are clipped each by its own length, as if alone:
+    ``clip_norm(model.parameters(), limit, model.members)`` is right for one network, too.
+
     Args:
         parameters: those without a gradient are passed over.
         limit: the greatest length, above 0.
+        members: how many networks the first axis of every gradient counts; no axis does unless
+            said.
 
     Returns:
-        The length before.
+        The length before; for an ensemble those of its members, an array of shape (members,).
 
     Raises:
         DataError: if the limit is not above 0.
+        ShapeError: if a gradient has another first axis than one of length ``members``.
 
     >>> import numpy as np
     >>> import tinygrad_init as tg
@@ -377,15 +390,26 @@ def clip_norm(parameters: Iterable[Tensor], limit: float) -> float:
     >>> w.grad = np.array([30.0, 40.0])
     >>> clip_norm([w], 5.0), w.grad
     (50.0, array([3., 4.]))
+    >>> w.grad = np.array([30.0, 40.0])
+    >>> clip_norm([w], 35.0, members=2), w.grad
+    (array([30., 40.]), array([30., 35.]))
     """
     if not limit > 0:
         raise DataError(f"clip_norm wants a limit above 0, got {limit}")
     with_gradient = [parameter for parameter in parameters if parameter.grad is not None]
+    for parameter in with_gradient:
+        if members is not None and parameter.shape[:1] != (members,):
+            raise ShapeError(
+                f"clip_norm: {parameter.describe()} of shape {parameter.shape} has no first axis "
+                f"that counts {members} members: clip in one call what belongs to one ensemble"
+            )
+    networks = 1 if members is None else members
     if not with_gradient:
-        return 0.0
-    flat = np.concatenate([np.ravel(parameter.grad) for parameter in with_gradient])
-    length = float(F.norm(flat))
-    if length > limit:
-        for parameter in with_gradient:
-            parameter.grad = parameter.grad * (limit / length)
-    return length
+        return 0.0 if members is None else np.zeros(networks)
+    rows = [np.reshape(parameter.grad, (networks, -1)) for parameter in with_gradient]
+    lengths = data_of(F.norm(np.concatenate(rows, axis=1), axis=1)).astype(np.float64)
+    factors = np.divide(limit, lengths, out=np.ones(networks), where=lengths > limit)
+    for parameter, row in zip(with_gradient, rows, strict=True):
+        scaled = row * factors[:, np.newaxis].astype(row.dtype)
+        parameter.grad = np.reshape(scaled, parameter.shape)
+    return float(lengths[0]) if members is None else lengths
