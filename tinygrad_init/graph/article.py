@@ -71,7 +71,7 @@ class Formula:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells below a row of heads; all of them words."""
+    """Rows of cells below a row of heads, which may all be empty; all of them words."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -197,7 +197,7 @@ def _text_table(cells: list[list[str]]) -> str:
         shown = [first + room[0], *(gap + cell for gap, cell in zip(room[1:], others, strict=True))]
         lines.append("  ".join(shown).rstrip())
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
+    return "\n".join(lines if lines[0] else lines[2:])
 
 
 def _columns(shown: str) -> int:
@@ -305,7 +305,8 @@ def _latex_block(block: Block) -> str:
 def _latex_table(cells: list[list[str]]) -> str:
     head, *rows = [" & ".join(row) + r" \\" for row in cells]
     columns = "l" + "r" * (len(cells[0]) - 1)
-    lines = "\n".join([r"\hline", head, r"\hline", *rows, r"\hline"])
+    above = [r"\hline", head] if any(cells[0]) else []
+    lines = "\n".join([*above, r"\hline", *rows, r"\hline"])
     return (
         f"\\begin{{center}}\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}\n"
         f"\\begin{{tabular}}{{{columns}}}\n{lines}\n\\end{{tabular}}\n\\end{{center}}"
@@ -332,7 +333,7 @@ def _html_block(block: Block) -> str:
         case Formula(latex):
             return f'<div class="wide" tabindex="0">{as_mathml(latex, display=True)}</div>'
         case Table(heads, rows):
-            head = "".join(f"<th>{_as_html(cell)}</th>" for cell in heads)
+            head = "".join(f"<th>{_as_html(cell)}</th>" for cell in heads if any(heads))
             body = "\n".join(
                 f"<tr>{''.join(f'<td>{_as_html(cell)}</td>' for cell in row)}</tr>" for row in rows
             )

@@ -36,6 +36,7 @@ _NAMES = (
 _SPACES = {",": "", ";": " ", " ": " ", "quad": "  ", "qquad": "    "}
 _ACCENTS = {"bar": ("\u0304", "¯"), "hat": ("\u0302", "^")}
 _LARGE = ("Σ", "Π", "max", "min")  #: what has its limits below it where there is room
+_N_ARY = {"Σ": "∑", "Π": "∏"}  #: the large signs, which only MathML has room for
 _RAISED = str.maketrans("0123456789+-T", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀ")
 _UNARY = re.compile(r"(^|[(\[,=←] ?)[-+]$")  #: a sign that belongs to what follows
 
@@ -293,8 +294,10 @@ def _mathml(part: _Part) -> str:
     match part:
         case _Atom("mspace", shown):
             return f'<mspace width="{max(0.5 * len(shown), 0.17):g}em"/>'
+        case _Atom("mo", shown) if shown in "()[]{}|‖":
+            return f'<mo stretchy="false">{shown}</mo>'
         case _Atom(kind, shown):
-            return f"<{kind}>{escape(shown)}</{kind}>"
+            return f"<{kind}>{escape(_N_ARY.get(shown, shown))}</{kind}>"
         case _Row(parts):
             return f"<mrow>{''.join(map(_mathml, parts))}</mrow>"
         case _Frac(above, below):

@@ -8,6 +8,7 @@
 
 from . import init, losses, optim, scalar
 from .layers import ACTIVATIONS, MLP, Dropout, LayerNorm, Linear
+from .minibatches import batches
 from .module import Module
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "Module",
+    "batches",
     "init",
     "losses",
     "optim",

@@ -5,6 +5,7 @@ Axes in front of these (an ensemble of networks) are kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -85,4 +86,24 @@ def _as_tensor(data: Any) -> Tensor:
     return data if isinstance(data, Tensor) else Tensor(data)
 
 
-BY_NAME = {"mse": mse, "cross_entropy": cross_entropy}  #: the losses that are known by name
+Loss = Callable[[Any, Any], Any]  #: (what the network gives, what was wanted) -> a Tensor
+
+BY_NAME: dict[str, Loss] = {
+    "mse": mse, "cross_entropy": cross_entropy
+}  #: the losses that are known by name
+
+
+def get(name: str | Loss) -> Loss:
+    """The loss of that name; functions pass through.
+
+    Raises:
+        DataError: for an unknown name, listing the known ones.
+
+    >>> get("mse") is mse
+    True
+    """
+    if isinstance(name, str) and name in BY_NAME:
+        return BY_NAME[name]
+    if callable(name):
+        return name
+    raise DataError(f"unknown loss {name!r}: choose from {', '.join(BY_NAME)}")

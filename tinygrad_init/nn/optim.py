@@ -27,6 +27,8 @@ RANGES = {
     "beta1": (0, 1), "beta2": (0, 1), "decay": (0, 1),
 }  # fmt: skip
 
+_DECAY = r"g \leftarrow g + \lambda w, \quad "  #: coupled weight decay, in formulas
+
 
 class Optimiser:
     """What all optimisers have in common: groups of parameters, their settings, and their states.
@@ -88,6 +90,33 @@ class Optimiser:
         self._refuse_out_of_range("lr", rate)
         for group in self.groups:
             group["lr"] = rate
+
+    @property
+    def formula(self) -> str:
+        """The update of one entry in LaTeX: weight w, gradient g, rate eta, decay lambda."""
+        return ""
+
+    def _has(self, setting: str) -> bool:
+        """Whether some group has that setting other than 0."""
+        return any(group.get(setting) for group in self.groups)
+
+    def memory(self, parameter: Tensor) -> dict[str, Array]:
+        """What is remembered of each entry of a parameter, such as its velocity; a copy.
+
+        Empty before the first step: every memory starts at zero.
+
+        >>> import tinygrad_init as tg
+        >>> w = tg.Tensor([1.0], requires_grad=True)
+        >>> optimiser = tg.optim.SGD([w], lr=0.1, momentum=0.9)
+        >>> w.sum().backward()
+        >>> optimiser.step()
+        >>> optimiser.memory(w)
+        {'velocity': array([1.])}
+        """
+        for known, state in zip(self.parameters, self._states, strict=True):
+            if known is parameter:
+                return {name: np.array(kept) for name, kept in state.items() if np.ndim(kept)}
+        raise DataError(f"{parameter.describe()} is not a parameter of this optimiser")
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
@@ -179,6 +208,15 @@ class SGD(Optimiser):
             parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov
         )
 
+    @property
+    def formula(self) -> str:
+        """The update in LaTeX; v is the velocity, mu the momentum."""
+        slope = r"g + \lambda w" if self._has("weight_decay") else "g"
+        if not self._has("momentum"):
+            return r"w \leftarrow w - \eta " + (f"({slope})" if "+" in slope else slope)
+        ahead = rf"({slope} + \mu v)" if self._has("nesterov") else "v"
+        return rf"v \leftarrow \mu v + {slope}, \quad w \leftarrow w - \eta {ahead}"
+
     def _change(
         self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
     ) -> Array:
@@ -225,6 +263,19 @@ class Adam(Optimiser):
     ) -> None:  # fmt: skip
         super().__init__(
             parameters, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
+        )
+
+    @property
+    def formula(self) -> str:
+        """The update in LaTeX; m is the mean gradient, v the mean square, t counts steps."""
+        decay = self._has("weight_decay")
+        return (
+            (_DECAY if decay and not self.is_decoupled else "")
+            + r"m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad "
+            r"v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad "
+            r"w \leftarrow w - \eta \frac{m / (1 - \beta_1^t)}"
+            r"{\sqrt{v / (1 - \beta_2^t)} + \varepsilon}"
+            + (r" - \eta \lambda w" if decay and self.is_decoupled else "")
         )
 
     def _change(
@@ -302,6 +353,17 @@ class RMSProp(Optimiser):
             parameters, lr=lr, decay=decay, eps=eps, momentum=momentum, weight_decay=weight_decay
         )
 
+    @property
+    def formula(self) -> str:
+        """The update in LaTeX; v is the mean square, rho its decay, u the velocity."""
+        square = (_DECAY if self._has("weight_decay") else "") + (
+            r"v \leftarrow \rho v + (1 - \rho) g^2, \quad "
+        )
+        quotient = r"\frac{g}{\sqrt{v} + \varepsilon}"
+        if not self._has("momentum"):
+            return square + r"w \leftarrow w - \eta " + quotient
+        return square + rf"u \leftarrow \mu u + {quotient}, \quad w \leftarrow w - \eta u"
+
     def _change(
         self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
     ) -> Array:
@@ -345,6 +407,13 @@ class Adagrad(Optimiser):
         weight_decay: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__(parameters, lr=lr, eps=eps, weight_decay=weight_decay)
+
+    @property
+    def formula(self) -> str:
+        """The update in LaTeX; s is the sum of squares."""
+        return (_DECAY if self._has("weight_decay") else "") + (
+            r"s \leftarrow s + g^2, \quad w \leftarrow w - \eta \frac{g}{\sqrt{s} + \varepsilon}"
+        )
 
     def _change(
         self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
-from ..autograd import DataError, F, ShapeError, reproducible
-from ..nn import init
+from ..autograd import DataError, F, reproducible
+from ..nn import batches, init
 from .extras import require
+
+__all__ = ["NAMES", "Dataset", "batches", "load"]
 
 Array = NDArray[Any]
 
@@ -90,30 +90,6 @@ def load(name: str = "digits", seed: int = 0, held_out: float = 0.2) -> Dataset:
         y_test=y[for_testing],
         classes=int(y.max()) + 1,
     )
-
-
-def batches(
-    X: Array, y: Array, batch_size: int, rng: Generator | int | None = None
-) -> Iterator[tuple[Array, Array]]:
-    """One pass over the data in random order, in minibatches; the last may be smaller.
-
-    Args:
-        X: examples, first axis N.
-        y: labels, first axis N.
-        batch_size: how many at a time.
-        rng: a generator, which moves on, or a seed.
-
-    >>> [labels.tolist() for _, labels in batches(np.zeros((5, 1)), np.arange(5), 2, rng=0)]
-    [[2, 4], [3, 0], [1]]
-    """
-    if len(X) != len(y):
-        raise ShapeError(f"there are {len(X)} examples and {len(y)} labels: they go in pairs")
-    if batch_size < 1:
-        raise DataError(f"a minibatch holds one example or more, got batch_size={batch_size}")
-    order = init.generator(rng).permutation(len(X))
-    for start in range(0, len(X), batch_size):
-        chosen = order[start : start + batch_size]
-        yield X[chosen], y[chosen]
 
 
 def _from_scikit_learn(name: str) -> tuple[Array, Array]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 
 import numpy as np
 
 from .. import graph
 from ..autograd import Tensor
 from ..nn import MLP, init, losses, optim
+from ..nn.minibatches import passes
 from ..symmetry import NeuronGradients, gradients
 from .arms import CONSTANT
-from .data import Dataset, batches
+from .data import Dataset
 from .runs import BATCH_SIZE, LR, MOMENTUM, WIDTH, arithmetic, one_blas_thread, train_step
 
 STEPS = 10  #: minibatch steps before the gradients are shown
@@ -75,10 +76,9 @@ def tied_gradients(
         for is_exact in (True, False):
             model = MLP([data.features, width, data.classes], activation, init.constant(CONSTANT))
             optimiser = optim.SGD(model.parameters(), LR, MOMENTUM)
-            rng = init.generator(seed)
-            passes = (batches(data.X_train, data.y_train, BATCH_SIZE, rng) for _ in range(steps))
+            minibatches = passes(data.X_train, data.y_train, BATCH_SIZE, seed)
             with arithmetic(is_exact):
-                for X, y in islice(chain.from_iterable(passes), steps):
+                for X, y in islice(minibatches, steps):
                     train_step(model, optimiser, X, y)
                 found.append(gradients(model, data.X_train, data.y_train))
     return TiedGradients(found[0], found[1], steps)

@@ -1,12 +1,28 @@
-"""Which neurons are the same neuron, and what their gradients say about it.
+"""Which neurons are the same neuron, why they stay it, and how long it takes to tell them apart.
 
 >>> import tinygrad_init as tg
 >>> model = tg.nn.MLP([4, 5, 3], weight_init="constant")
 >>> tg.symmetry.analyze(model).effective_widths
 [1]
+
+- :mod:`analysis`: the classes of tied neurons, by colour refinement, and the smaller network;
+- :mod:`gradients`: what arrives at each neuron;
+- :mod:`blocks` and :mod:`watch`: training with everything compared that tied neurons share;
+- :mod:`derivation` and :mod:`certificate`: the proof, with the numbers of a given network.
 """
 
 from .analysis import Symmetry, analyze
+from .certificate import Certificate, certify
 from .gradients import NeuronGradients, gradients
+from .watch import Break, Run
 
-__all__ = ["NeuronGradients", "Symmetry", "analyze", "gradients"]
+__all__ = [
+    "Break",
+    "Certificate",
+    "NeuronGradients",
+    "Run",
+    "Symmetry",
+    "analyze",
+    "certify",
+    "gradients",
+]

@@ -18,9 +18,10 @@ from ..autograd import Tensor, grad
 from ..graph import Graph, GraphNode, trace
 from ..graph.article import Block, Formula, Paragraph, Table, code
 from ..nn import ACTIVATIONS, MLP
+from ..nn.losses import Loss
 from ..nn.optim import Optimiser
 from .analysis import Symmetry, codes
-from .watch import Batch, Loss
+from .watch import Batch
 
 Array = NDArray[Any]
 SHOWN_TERMS = 3  #: of a sum, in a table
@@ -347,7 +348,7 @@ def _table(equation: Equation) -> Table:
     if equation.has_equal_terms and equation.is_reordered:
         same += " in another order"
     equal = "equal in every bit" if equation.has_equal_totals else "different"
-    return Table(["", "terms", "sum"], [*rows, ["", same, equal]])
+    return Table(["", "terms", "result"], [*rows, ["", same, equal]])
 
 
 def _terms(terms: Array) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..autograd import DataError, F, grad
-from ..nn import MLP
-from ..nn.losses import BY_NAME
+from ..nn import MLP, losses
 from .analysis import members, number_rows
 
 Array = NDArray[Any]
-Loss = str | Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +109,9 @@ class NeuronGradients:
 
 
 def gradients(
-    model: MLP, X: ArrayLike, y: ArrayLike, loss: Loss = "cross_entropy", layer: int = 0
-) -> NeuronGradients:
+    model: MLP, X: ArrayLike, y: ArrayLike, loss: str | losses.Loss = "cross_entropy",
+    layer: int = 0,
+) -> NeuronGradients:  # fmt: skip
     """The gradient that arrives at every neuron of a hidden layer, in the arithmetic in force.
 
     Args:
@@ -140,9 +138,7 @@ def gradients(
         raise DataError(
             f"hidden layer {layer} was asked for, and the model has {len(model.layers) - 1} of them"
         )
-    if isinstance(loss, str) and loss not in BY_NAME:
-        raise DataError(f"unknown loss {loss!r}: choose from {', '.join(BY_NAME)}")
-    measure = BY_NAME[loss] if isinstance(loss, str) else loss
+    measure = losses.get(loss)
     hidden = model.layers[layer]
     of_weight, of_bias = grad(measure(model(X), y), [hidden.weight, hidden.bias])
     stacked = np.concatenate([of_weight.data, of_bias.data[np.newaxis]])

@@ -8,7 +8,7 @@ update (entries that started equal). All in bits, in the order in which the step
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from ..autograd import Node, backpropagate
 from ..autograd.tape import youngest_first
 from ..nn import MLP
+from ..nn.losses import Loss
 from ..nn.optim import Optimiser
 from .analysis import Symmetry, class_numbers, codes
 from .blocks import blocks_of, partners
 
 Array = NDArray[Any]
 Batch = tuple[Any, Any]
-Loss = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)
