@@ -54,7 +54,7 @@ def _groups(colours: Array) -> list[list[int]]:
 # The theorem.
 
 
-def _check_the_theorem(configuration: Configuration) -> None:
+def _check_the_theorem(configuration: Configuration) -> tg.nn.MLP:
     model, colours = coloured.network(configuration)
     start = _classes(model)
     assert is_inside([_groups(layer) for layer in colours[1:-1]], start)
@@ -64,6 +64,7 @@ def _check_the_theorem(configuration: Configuration) -> None:
     assert is_inside(start, _classes(model)), configuration
     assert coloured.parameter_bits(model) != before, "nothing was learned"
     assert all(np.isfinite(parameter.data).all() for parameter in model.parameters())
+    return model
 
 
 def _options(configurations: Sequence[Configuration]) -> set[Any]:
@@ -106,27 +107,34 @@ def test_no_class_splits_whatever_hypothesis_chooses() -> None:
     assert max(widths) > 60
 
 
+#: Seeds by which every layer of the networks below has ties, and learns (no ReLU is dead).
+SEEDS = (0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1)
+
+
 def _one_by_one() -> list[Configuration]:
     """Every optimiser with every kind of decay; the other options take turns."""
     found = []
     for k, (optimiser, decay) in enumerate(itertools.product(coloured.OPTIMISERS, (0.0, 0.01))):
-        turn = itertools.cycle(coloured.STRUCTURES)
-        structure = next(itertools.islice(turn, k % 5, None))
+        structure = list(coloured.STRUCTURES)[k % 5]
         depth = 1 + (k + k // 4) % 4
         widths = [(17, 33, 6, 19)[(k + i * (structure != "latin")) % 4] for i in range(depth)]
         found.append(
             Configuration(
-                (4, *widths, 3), structure, coloured.ACTIVATIONS[k // 2 % 5],
+                (4, *widths, 3), structure, coloured.ACTIVATIONS[(k + k // 2) % 5],
                 coloured.LOSSES[k // 3 % 2], optimiser, decay, (None, 0.1)[k // 2 % 2],
-                bool(k // 4 % 2), coloured.DTYPES[(k + k // 2) % 2], seed=k,
+                bool(k // 4 % 2), coloured.DTYPES[(k + k // 2) % 2], seed=SEEDS[k],
             )
         )  # fmt: skip
     return found
 
 
-@pytest.mark.parametrize("configuration", _one_by_one(), ids=str)
+@pytest.mark.parametrize(
+    "configuration", _one_by_one(), ids=lambda c: f"{c.optimiser}, decay {c.decay}, {c.structure}"
+)
 def test_no_class_splits(configuration: Configuration) -> None:
-    _check_the_theorem(configuration)
+    start = layers_of(coloured.network(configuration)[0])
+    end = layers_of(_check_the_theorem(configuration))
+    assert all((w != v).any() for (w, _), (v, _) in zip(start, end, strict=True))
 
 
 def test_every_option_occurs_in_the_list() -> None:
