@@ -8,21 +8,25 @@
 - :mod:`analysis`: the classes of tied neurons, by colour refinement, and the smaller network;
 - :mod:`gradients`: what arrives at each neuron;
 - :mod:`blocks` and :mod:`watch`: training with everything compared that tied neurons share;
-- :mod:`derivation` and :mod:`certificate`: the proof, with the numbers of a given network.
+- :mod:`derivation` and :mod:`certificate`: the proof, with the numbers of a given network;
+- :mod:`plateau` and :mod:`spectrum`: how fast copies part, once something tells them apart.
 """
 
 from .analysis import Symmetry, analyze
 from .certificate import Certificate, certify
 from .gradients import NeuronGradients, gradients
+from .plateau import Escape, escape
 from .watch import Break, Run
 
 __all__ = [
     "Break",
     "Certificate",
+    "Escape",
     "NeuronGradients",
     "Run",
     "Symmetry",
     "analyze",
     "certify",
+    "escape",
     "gradients",
 ]
