@@ -81,17 +81,19 @@ def test_without_matplotlib_it_says_what_to_install(
         study.plot(tmp_path / "plot.svg")
 
 
-def test_a_failure_leaves_the_old_plot_alone(
+def test_a_full_disk_leaves_the_old_plot_alone_and_no_rest(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "plot.svg"
     path.write_text("the old one")
+    real = Path.write_bytes
 
-    def fail(*_: Any) -> None:
-        raise RuntimeError("no panel")
+    def half(self: Path, content: bytes) -> int:
+        real(self, content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(plots, "_draw_distances", fail)
-    with pytest.raises(RuntimeError):
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OSError, match="No space left"):
         study.plot(path)
     assert path.read_text() == "the old one"
     assert list(tmp_path.iterdir()) == [path]
