@@ -7,6 +7,8 @@ each engine; PyTorch is given the same training as we are; and exact sums split 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,21 @@ def _sees_one_bit(engine: splits.Engine, dtype: str) -> None:
 @pytest.mark.parametrize("engine", [splits.in_numpy, splits.exactly])
 def test_a_single_bit_of_one_neuron_is_seen(engine: splits.Engine, dtype: str) -> None:
     _sees_one_bit(engine, dtype)
+
+
+def test_incoming_weights_bias_and_outgoing_weights_count() -> None:
+    def twice_nothing(start: splits.Weights, _: splits.Minibatches) -> Iterator[splits.Weights]:
+        yield splits.equal_weights(7, "float64")
+        yield start
+
+    for position, place in ((0, (3, 4)), (1, (4,)), (2, (4, 7))):
+        start = splits.equal_weights(7, "float64")
+        assert splits.first_split(twice_nothing, start, []) is None
+        start[position][place] += 1e-17
+        assert splits.first_split(twice_nothing, start, []) == 1
+    start = splits.equal_weights(7, "float64")
+    start[3][2] = 1  # an output's bias is no neuron's
+    assert splits.first_split(twice_nothing, start, []) is None
 
 
 def test_neighbouring_widths_are_printed_as_ranges() -> None:
