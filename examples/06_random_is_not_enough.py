@@ -16,7 +16,7 @@ import numpy as np
 
 import tinygrad_init as tg
 
-EPOCHS = 20
+EPOCHS = 15
 digits = tg.data.load("digits")
 latin_square = tg.init.latin_square()
 
