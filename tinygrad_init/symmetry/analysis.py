@@ -345,17 +345,19 @@ def _clusters(block: Array, tol: float) -> tuple[Array, float]:
     A gap of more than ``tol`` between neighbours in size ends a cluster (single linkage).
     """
     entries = block.astype(np.float64).ravel()
+    if not entries.size:
+        return np.zeros(block.shape, np.int64), 0.0
     order = np.argsort(entries, kind="stable")
     row = entries[order]
     with np.errstate(invalid="ignore"):  # inf - inf: then they are equal
         is_near = (np.diff(row) <= tol) | (row[1:] == row[:-1]) | np.isnan(row[:-1])
-    starts = np.flatnonzero(np.concatenate([[True], ~is_near])) if len(row) else np.zeros(0, int)
+    starts = np.flatnonzero(np.append(True, ~is_near))
+    ends = np.append(starts[1:], len(row))
     numbers = np.empty(len(row), np.int64)
-    numbers[order] = np.repeat(np.arange(len(starts)), np.diff([*starts, len(row)]))
-    ends = np.append(starts[1:], len(row)) - 1
+    numbers[order] = np.repeat(np.arange(len(starts)), ends - starts)
     with np.errstate(invalid="ignore"):
-        widths = row[ends] - row[starts]
-    return numbers.reshape(block.shape), float(np.nan_to_num(widths).max(initial=0.0))
+        widths = row[ends - 1] - row[starts]
+    return numbers.reshape(block.shape), float(np.nanmax(widths, initial=0.0))
 
 
 def _number(signatures: Iterable[Hashable]) -> Array:

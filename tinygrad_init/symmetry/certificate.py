@@ -230,7 +230,13 @@ def certify(
 
     def fresh() -> tuple[MLP, optim.Optimiser]:
         one = copy.deepcopy(model).train()
-        return one, optimizer(one.parameters(), lr=lr, **settings)
+        made = optimizer(one.parameters(), lr=lr, **settings)
+        if not isinstance(made, optim.Optimiser):
+            raise DataError(
+                f"optimizer= makes a {type(made).__name__}, which is no optimiser: give a class "
+                f"of tg.optim, or a function of parameters and lr= that makes one"
+            )
+        return one, made
 
     def run(arithmetic: int) -> Run:
         one, optimiser = fresh()

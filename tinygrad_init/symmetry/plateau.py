@@ -126,7 +126,7 @@ class Escape:
             f"{self.eigenvalue_after:.5f} after the measurement",
             f"  growth per step, predicted             {self.predicted:.5f}",
             f"  growth per step, measured              {seen}",
-            f"  steps until copies are {APART:g} apart        {expected}measured {waited}",
+            f"  steps until copies are {APART:g} apart       {expected}measured {waited}",
             f"  ({cause})",
         ])
 
