@@ -319,5 +319,6 @@ def test_the_trained_quotient_is_the_quotient_of_the_trained(
         ):
             np.testing.assert_allclose(mine.data, expected.data, rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(narrow(X).data, wide(X).data, rtol=1e-9, atol=1e-10)
-    assert np.abs(narrow.layers[1].weight.data - before).max() > 1e-3, "nothing was learned"
-    assert np.abs(unscaled(X).data - wide(X).data).max() > 1e-3, "the factors made no difference"
+    # Both by a hundred thousand times what is allowed above.
+    assert np.abs(narrow.layers[1].weight.data - before).max() > 1e-4, "nothing was learned"
+    assert np.abs(unscaled(X).data - wide(X).data).max() > 1e-4, "the factors made no difference"
