@@ -1,0 +1,423 @@
+"""The certificate: what it claims is computed, and its numbers are those of the network."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import tinygrad_init as tg
+from tests.symmetry.coloured import STRUCTURES, at_random, configuration, network
+from tinygrad_init.symmetry.derivation import Derivation, Equation
+
+Array = NDArray[Any]
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(12, 4)), RNG.integers(0, 3, 12)
+LATIN: list[Any] = ["constant", tg.init.latin_square(), "constant"]
+OPTIMISERS = [
+    (tg.optim.SGD, {}), (tg.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    (tg.optim.Adam, {"weight_decay": 0.01}), (tg.optim.AdamW, {}),
+    (tg.optim.RMSProp, {"momentum": 0.5}), (tg.optim.Adagrad, {"weight_decay": 0.1}),
+]  # fmt: skip
+
+
+def _certify(model: Any = None, **given: Any) -> tg.symmetry.Certificate:
+    if model is None:
+        model = tg.nn.MLP([4, 7, 3], weight_init="constant")
+    return tg.symmetry.certify(model, X, Y, **{"steps": 6, **given})
+
+
+# It holds where it should.
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS, ids=lambda row: row[0].__name__)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_it_holds_for_tied_networks_under_every_optimiser(optimiser: Any, dtype: str) -> None:
+    make, more = optimiser
+    model = tg.nn.MLP([4, 7, 7, 3], "tanh", LATIN, rng=0, dtype=dtype)
+    found = _certify(model, optimizer=make, lr=0.01, batch_size=5, **more)
+    assert found.holds
+    assert found.symmetry.effective_widths == [1, 1]
+    assert found.exact.first_break is None
+    assert found.exact.compared > 0
+    assert [one.layer for one in found.derivation] == [1, 2]
+    assert all(one.holds for one in found.derivation)
+    assert all(one.is_met for one in found.assumptions)
+
+
+@settings(derandomize=True, deadline=None, max_examples=25)
+@given(st.integers(0, 10**6))
+def test_it_holds_exactly_where_a_class_has_two_members(seed: int) -> None:
+    drawn = configuration(
+        at_random(np.random.default_rng(seed)), structures=[*STRUCTURES, "random"],
+        depths=(1, 2), widths=range(1, 7),
+    )  # fmt: skip
+    model = network(drawn)[0]
+    rng = np.random.default_rng(seed)
+    examples, labels = rng.normal(size=(6, drawn.sizes[0])), rng.integers(0, drawn.sizes[-1], 6)
+    found = tg.symmetry.certify(model, examples, labels, steps=3, lr=0.05)
+    assert found.holds == any(
+        width < size for width, size in
+        zip(found.symmetry.effective_widths, drawn.sizes[1:-1], strict=True)
+    )  # fmt: skip
+
+
+# It does not hold where it should not.
+
+
+def test_a_network_without_symmetry_gets_a_certificate_that_says_so() -> None:
+    found = _certify(tg.nn.MLP([4, 7, 3], rng=0))
+    assert not found.holds
+    assert found.derivation == []
+    assert "nothing to certify" in str(found)
+    assert "7 of 7" in str(found)
+    assert found.digest in str(found)
+
+
+def test_so_does_a_network_without_hidden_layers() -> None:
+    found = _certify(tg.nn.MLP([4, 3], weight_init="constant"))
+    assert not found.holds
+    assert "it has none" in str(found)
+
+
+def test_dropout_is_found_out() -> None:
+    drop = tg.nn.Dropout(0.5, rng=0)
+    found = _certify(tg.nn.MLP([4, 7, 3], lambda z: drop(np.tanh(z)), "constant"))
+    assert not found.holds
+    assert found.exact.first_break is not None
+    assert (found.exact.first_break.phase, found.exact.first_break.operation) == (
+        "forward", "multiply")  # fmt: skip
+    assert found.assumptions[-1].is_met is False
+    assert "It does not hold" in str(found)
+    assert "NOT MET" in str(found)
+    assert "on any machine" not in str(found), "its digest depends on the masks"
+
+
+class _PerNeuron(tg.optim.SGD):
+    """A rate that differs by the neuron."""
+
+    def _change(self, w: Array, gradient: Array, state: Any, settings: Any) -> Array:
+        return gradient * settings["lr"] * (1 + np.arange(w.shape[-1]))
+
+
+def test_an_optimiser_that_treats_neurons_differently_is_found_out() -> None:
+    found = _certify(optimizer=_PerNeuron)
+    assert not found.holds
+    assert found.exact.first_break is not None
+    assert (found.exact.first_break.phase, found.exact.first_break.operation) == (
+        "update", "_PerNeuron")  # fmt: skip
+    assert found.assumptions[1].is_met is None
+    assert "Nothing is known of _PerNeuron" in " ".join(str(found).split())
+
+
+def test_a_memory_that_does_not_start_at_zero_is_reported() -> None:
+    def warm(parameters: list[tg.Tensor], lr: float) -> tg.optim.Optimiser:
+        optimiser = tg.optim.SGD(parameters, lr, momentum=0.9)
+        for parameter in parameters:
+            parameter.grad = np.zeros(parameter.shape)
+        optimiser.step()
+        return optimiser
+
+    assert _certify(optimizer=warm).assumptions[2].is_met is False
+
+
+@pytest.mark.parametrize("part", ["terms", "total", "update"])
+def test_one_unequal_bit_in_the_derivation_and_it_does_not_hold(part: str) -> None:
+    found = _certify()
+    (one,) = found.derivation
+    if part == "update":
+        first, second = one.update["weight after"]
+        broken = dataclasses.replace(
+            one, update={**one.update, "weight after": (first, np.nextafter(second, 1.0))}
+        )
+    else:
+        left, right = one.equations[4].sides
+        if part == "terms":
+            terms = right.terms.copy()
+            terms[3, 1] = np.nextafter(terms[3, 1], 1.0)
+            right = dataclasses.replace(right, terms=terms)
+        else:
+            right = dataclasses.replace(right, total=float(np.nextafter(right.total, 1.0)))
+        equation = dataclasses.replace(one.equations[4], sides=(left, right))
+        broken = dataclasses.replace(
+            one, equations=[*one.equations[:4], equation, *one.equations[5:]]
+        )
+    assert not broken.holds
+    assert not dataclasses.replace(found, derivation=[broken]).holds
+
+
+def test_a_difference_in_a_run_and_it_does_not_hold() -> None:
+    found = _certify()
+    broken = tg.symmetry.Break(1, "forward", "matmul", 1, (0, 1), "example 0", (1.0, 2.0))
+    exact = dataclasses.replace(found.exact, first_break=broken)
+    assert not dataclasses.replace(found, exact=exact).holds
+    other = copy.deepcopy(found.exact.model)
+    other.layers[0].bias.data = np.arange(7.0)
+    exact = dataclasses.replace(found.exact, model=other)
+    assert not dataclasses.replace(found, exact=exact).holds
+
+
+# Its numbers.
+
+
+def _by_hand(model: tg.nn.MLP, batches: Any, make: Any) -> tuple[str, tg.nn.MLP]:
+    """The digest of a run that nobody watched."""
+    model = copy.deepcopy(model)
+    optimiser, sha = make(model.parameters()), hashlib.sha256()
+
+    def note() -> None:
+        for parameter in model.parameters():
+            sha.update(parameter.data.astype("<f8").tobytes())
+
+    note()
+    with tg.reproducible():
+        for examples, labels in batches:
+            optimiser.zero_grad()
+            tg.losses.cross_entropy(model(examples), labels).backward()
+            optimiser.step()
+            note()
+    return sha.hexdigest(), model
+
+
+def test_the_digest_is_that_of_training_by_hand() -> None:
+    model = tg.nn.MLP([4, 7, 3], weight_init="constant")
+    found = _certify(model, lr=0.3, momentum=0.5)
+    make = lambda parameters: tg.optim.SGD(parameters, 0.3, 0.5)
+    digest, trained = _by_hand(model, [(X, Y)] * 6, make)
+    assert found.digest == digest
+    for mine, other in zip(found.exact.model.parameters(), trained.parameters(), strict=True):
+        assert mine.data.tobytes() == other.data.tobytes()
+
+
+def test_minibatches_are_those_of_the_seed() -> None:
+    model = tg.nn.MLP([4, 7, 3], weight_init="constant")
+    rng = np.random.default_rng(5)
+    batches = [batch for _ in range(2) for batch in tg.data.batches(X, Y, 4, rng)]
+    digest, _ = _by_hand(model, batches, lambda parameters: tg.optim.SGD(parameters, 0.1))
+    assert _certify(model, batch_size=4, rng=5).digest == digest
+    given = np.random.default_rng(5)
+    assert _certify(model, batch_size=4, rng=given).digest == digest
+    assert given.random() == np.random.default_rng(5).random(), "the caller's stream moved on"
+
+
+_SCRIPT = """
+import numpy as np
+import tinygrad_init as tg
+rng = np.random.default_rng(3)
+X, y = rng.random((40, 11)), rng.integers(0, 3, 40)
+for activation in ("tanh", "gelu"):
+    model = tg.nn.MLP([11, 17, 17, 3], activation, ["constant", "latin_square", "constant"], rng=0)
+    found = tg.symmetry.certify(model, X, y, optimizer=tg.optim.Adam, lr=0.01, batch_size=8)
+    print(found.holds, found.digest)
+"""
+
+
+def test_everybody_gets_the_same_digest() -> None:
+    """With other kernels for matrices and for elementary functions, on one thread or two."""
+    ways = [
+        {}, {"OPENBLAS_CORETYPE": "Nehalem", "OPENBLAS_NUM_THREADS": "1"},
+        {"OPENBLAS_NUM_THREADS": "2", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX X86_V4"},
+    ]  # fmt: skip
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENBLAS", "NPY_"))}
+    root = str(Path(tg.__file__).parents[1])
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", _SCRIPT], env={**kept, "PYTHONPATH": root, **way},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for way in ways
+    }  # fmt: skip
+    assert len(printed) == 1
+    assert printed.pop().count("True") == 2
+
+
+def _exact_sum(equation: Equation, side: int) -> Fraction:
+    return sum(
+        (Fraction(a) * Fraction(b) for a, b in equation.sides[side].terms.tolist()), Fraction(0)
+    )
+
+
+def _ulps(equation: Equation, side: int) -> float:
+    """How far a result is from the sum of its terms, in units of its last place."""
+    total = equation.sides[side].total
+    far = abs(Fraction(total) - _exact_sum(equation, side))
+    return float(far / Fraction(float(np.spacing(abs(total)))))
+
+
+@pytest.mark.parametrize("structure", ["constant", "latin"])
+def test_every_result_is_the_sum_of_its_terms(structure: str) -> None:
+    init: Any = "constant" if structure == "constant" else LATIN
+    sizes = [4, 7, 3] if structure == "constant" else [4, 7, 7, 3]
+    model = tg.nn.MLP(sizes, "tanh", init, bias_init=tg.init.constant(0.1), rng=0)
+    for one in _certify(model, momentum=0.9).derivation:
+        forward, activation, backward, through, *gradients = one.equations
+        for side in (0, 1):
+            # The product is rounded, then the sum with the bias.
+            assert _ulps(forward, side) <= 1.5
+            assert activation.sides[side].total == pytest.approx(
+                np.tanh(float(_exact_sum(activation, side))), rel=1e-15
+            )
+            assert _ulps(backward, side) <= 0.5
+            assert _ulps(through, side) <= 4, "the rule multiplies in another order"
+            assert [_ulps(equation, side) <= 0.5 for equation in gradients] == [True] * 3
+
+
+def test_the_results_are_those_of_the_engine_at_that_step() -> None:
+    model = tg.nn.MLP([4, 7, 3], weight_init="constant")
+    (one,) = _certify(model, lr=0.5).derivation
+    _, twin = _by_hand(model, [(X, Y)] * (one.step - 1), lambda p: tg.optim.SGD(p, 0.5))
+    twin.zero_grad()
+    with tg.reproducible():
+        tg.losses.cross_entropy(twin(X), Y).backward()
+        sums = (tg.Tensor(X) @ twin.layers[0].weight + twin.layers[0].bias).data
+    i, j = one.neurons
+    first, last = twin.layers
+    found = [equation.sides[0].total for equation in one.equations]
+    assert found[0] == sums[one.example, i] == sums[one.example, j]
+    assert found[4] in first.weight.grad[:, i]
+    assert abs(found[4]) == abs(first.weight.grad[:, i]).max()
+    assert found[5] == first.bias.grad[i]
+    assert found[6] in last.weight.grad[i]
+    before, slope, after = (
+        one.update[k] for k in ("weight before", "gradient", "weight after")
+    )
+    assert before[0] - 0.5 * slope[0] == after[0] == after[1]
+
+
+def test_the_step_shown_is_the_first_with_a_gradient_that_is_more_than_rounding() -> None:
+    # Under softmax cross-entropy constant weights send nothing back at first; under mse they do.
+    assert _certify().derivation[0].step == 2
+    model = tg.nn.MLP([4, 7, 1], weight_init="constant")
+    found = tg.symmetry.certify(model, X, X[:, :1], loss="mse", steps=3)
+    assert found.derivation[0].step == 1
+
+
+def test_zeros_are_certified_with_zeros() -> None:
+    found = _certify(tg.nn.MLP([4, 7, 3], weight_init="zeros"), steps=15)
+    assert found.holds
+    assert found.derivation[0].step == 10, "it waited, and then showed what there was"
+    assert found.derivation[0].equations[4].sides[0].total == 0
+
+
+def test_terms_in_another_order_are_said_to_be() -> None:
+    found = _certify(tg.nn.MLP([4, 7, 7, 3], weight_init=LATIN, rng=0))
+    into_first, into_second = (one.equations[0] for one in found.derivation)
+    assert not into_first.is_reordered
+    assert into_second.is_reordered
+    assert into_second.has_equal_terms
+    assert "the same terms in another order" in str(found)
+    assert "the same terms in another order" not in str(_certify())
+
+
+# Ordinary arithmetic.
+
+
+def test_where_ordinary_arithmetic_parts_them_is_reported_or_that_it_did_not() -> None:
+    examples, labels = RNG.random((64, 64)), RNG.integers(0, 3, 64)
+    for width in range(15, 36):
+        model = tg.nn.MLP([64, width, 3], weight_init="constant")
+        found = tg.symmetry.certify(model, examples, labels, steps=2)
+        assert found.holds
+        broken = found.first_break
+        if broken is None:
+            assert "none found a difference" in str(found).split("In ordinary arithmetic")[1]
+            continue
+        # An independent look at the very numbers, where the break is in the first product.
+        assert f"differ by {broken.difference:.1e}" in " ".join(str(found).split())
+        if (broken.step, broken.phase, broken.operation) == (1, "forward", "matmul"):
+            product = examples @ model.layers[0].weight.data
+            row = int(broken.where.removeprefix("example "))
+            assert tuple(product[row, list(broken.neurons)].tolist()) == broken.values
+        assert 0 < broken.difference < 1e-12
+
+
+def test_the_model_and_the_data_are_left_alone() -> None:
+    model = tg.nn.MLP([4, 7, 3], weight_init="constant")
+    before, labels = model.state_dict(), [one.label for one in model.parameters()]
+    _certify(model)
+    assert all(np.array_equal(a, before[name]) for name, a in model.state_dict().items())
+    assert [one.label for one in model.parameters()] == labels
+    assert all(one.grad is None for one in model.parameters())
+    with tg.reproducible():
+        inside = _certify(model)
+    assert (inside.digest, inside.ordinary.digest) == (
+        _certify(model).digest, _certify(model).ordinary.digest)  # fmt: skip
+
+
+def test_tensors_lists_and_arrays_are_taken_alike() -> None:
+    model = tg.nn.MLP([4, 7, 3], weight_init="constant")
+    ways = [(X, Y), (tg.Tensor(X), Y), (X.tolist(), Y.tolist())]
+    digests = {tg.symmetry.certify(model, *way, steps=3).digest for way in ways}
+    assert len(digests) == 1
+
+
+def test_a_run_that_diverges_is_reported_without_warnings() -> None:
+    found = _certify(tg.nn.MLP([4, 7, 3], "relu", "constant"), lr=1e200, steps=8)
+    assert found.holds, "they are nan together"
+    assert np.isnan(found.exact.losses[-1])
+
+
+# Printing.
+
+
+def test_it_prints_itself_in_short_and_in_full() -> None:
+    found = _certify()
+    assert repr(found) == (
+        f"Certificate(holds=True, effective_widths=[1], steps=6, digest='{found.digest[:12]}')"
+    )
+    text = str(found)
+    assert text.startswith("Certificate of symmetry\n=====")
+    assert text.rstrip().endswith(found.digest)
+    assert "{0-6}" in text
+    assert f"{found.exact.compared:,} comparisons in 6 steps found no difference" in " ".join(
+        text.split())  # fmt: skip
+
+
+def test_the_same_certificate_is_the_same_text() -> None:
+    one, other = (
+        _certify(tg.nn.MLP([4, 7, 3], lambda z: np.tanh(z) * 1.0, "constant")) for _ in range(2)
+    )
+    assert str(one) == str(other), "a function has an address, which must not be shown"
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"steps": 0}, tg.DataError, "steps=0"),
+        ({"loss": "huber"}, tg.DataError, r"'huber'.*mse, cross_entropy"),
+        ({"lr": -1.0}, tg.DataError, "lr"),
+        ({"batch_size": 0}, tg.DataError, "batch_size=0"),
+        ({"optimizer": lambda parameters, lr: "none"}, tg.DataError, "makes a str"),
+        ({"model": [(np.zeros((2, 2)), np.zeros(2))]}, tg.DataError, "takes an MLP, got list"),
+        ({"model": tg.nn.MLP([4, 5, 3], members=2)}, tg.DataError, "ensemble"),
+        ({"rng": "seed"}, tg.DataError, "seed"),
+    ],
+)
+def test_mistakes_are_answered(change: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        _certify(**change)
+
+
+def test_pairs_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(tg.ShapeError, match="12 examples and 11 labels"):
+        tg.symmetry.certify(tg.nn.MLP([4, 7, 3]), X, Y[:-1])
+
+
+def test_the_types_are_public() -> None:
+    assert isinstance(_certify().derivation[0], Derivation)
