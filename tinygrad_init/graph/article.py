@@ -97,7 +97,7 @@ class Article:
     def to_text(self) -> str:
         """Lines of at most 88 characters, but for wide formulas, tables and code."""
         title = _as_text(self.title)
-        return "\n\n".join([f"{title}\n{'=' * len(title)}", *map(_text_block, self.blocks)])
+        return f"{title}\n{'=' * len(title)}\n\n{text_of(self.blocks)}"
 
     def to_markdown(self) -> str:
         """Markdown with formulas between dollars, as GitHub and notebooks show them."""
@@ -114,6 +114,11 @@ class Article:
         title = _as_text(self.title)
         body = "\n".join(map(_html_block, self.blocks))
         return document(title, _STYLE, f"<h1>{_as_html(self.title)}</h1>\n{body}")
+
+
+def text_of(blocks: Sequence[Block]) -> str:
+    """Blocks without a title, as text."""
+    return "\n\n".join(map(_text_block, blocks))
 
 
 def verbatim(foreign: str) -> str:

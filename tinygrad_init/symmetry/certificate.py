@@ -110,10 +110,15 @@ class Certificate:
         return self.exact.digest
 
     @cached_property
+    def verdict(self) -> str:
+        """Whether it holds, in a sentence or two."""
+        return _verdict(self)
+
+    @cached_property
     def article(self) -> Article:
         """The document, to be written in any of its formats."""
         return Article("Certificate of symmetry", [
-            Paragraph(_verdict(self)),
+            Paragraph(verbatim(self.verdict)),
             *_what_is_certified(self),
             *_why(self),
             *_evidence(self),
@@ -368,7 +373,7 @@ def _verdict(certificate: Certificate) -> str:
         return (
             f"It does not hold. Neurons that were tied at the start ({widths} different in the "
             f"hidden layers) came apart in order-independent arithmetic: "
-            f"{verbatim(str(exact.first_break))}."
+            f"{exact.first_break}."
         )
     return "It does not hold: the two sides of the derivation below are not equal."
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..autograd import Tensor, grad
 from ..graph import Graph, GraphNode, trace
-from ..graph.article import Block, Formula, Paragraph, Table, code
+from ..graph.article import Block, Formula, Paragraph, Table, code, text_of
 from ..nn import ACTIVATIONS, MLP
 from ..nn.losses import Loss
 from ..nn.optim import Optimiser
@@ -72,6 +72,13 @@ class Equation:
         first, second = codes(np.array([side.total for side in self.sides]))
         return bool(first == second)
 
+    def blocks(self) -> list[Block]:
+        """The paragraphs of an article."""
+        return [Paragraph(self.what), Formula(self.latex), _table(self)]
+
+    def __str__(self) -> str:
+        return text_of(self.blocks())
+
 
 @dataclass(frozen=True, eq=False)
 class Derivation:
@@ -113,7 +120,7 @@ class Derivation:
             f"either neuron."
         )]  # fmt: skip
         for equation in self.equations:
-            told += [Paragraph(equation.what), Formula(equation.latex), _table(equation)]
+            told += equation.blocks()
         told.append(Paragraph(
             "Then the optimiser moves each entry by its own value, gradient and memory. For one "
             "incoming weight of each neuron, the two that started equal:"
@@ -124,6 +131,9 @@ class Derivation:
                 self.update.items()]
         told.append(Table(["", f"neuron {i}", f"neuron {j}", ""], rows))
         return told
+
+    def __str__(self) -> str:
+        return text_of(self.blocks())
 
 
 def derive(
