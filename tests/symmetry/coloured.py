@@ -98,9 +98,13 @@ def at_random(rng: np.random.Generator) -> Choose:
 
 
 def configuration(
-    choose: Choose, *, structures: Sequence[str] = tuple(STRUCTURES), depths: Sequence[int] = (
-        1, 2, 3, 4), widths: Sequence[int] = range(1, 71),
-) -> Configuration:  # fmt: skip
+    choose: Choose,
+    *,
+    structures: Sequence[str] = tuple(STRUCTURES),
+    depths: Sequence[int] = (1, 2, 3, 4),
+    widths: Sequence[int] = range(1, 71),
+    optimisers: Sequence[str] = tuple(OPTIMISERS),
+) -> Configuration:
     """Any combination, with its options chosen one by one."""
     structure = choose(structures)
     depth = choose(depths)
@@ -112,7 +116,7 @@ def configuration(
         structure=structure,
         activation=choose(ACTIVATIONS),
         loss=choose(LOSSES),
-        optimiser=choose(list(OPTIMISERS)),
+        optimiser=choose(optimisers),
         weight_decay=choose([0.0, 0.01]),
         clip=choose([None, 0.1]),
         has_groups=choose([False, True]),

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -40,7 +40,7 @@ Array = NDArray[Any]
 Layers = list[tuple[Array, Array]]
 Pair = tuple[int, int, int]  #: a hidden layer and two of its neurons
 
-EXAMPLES = 60  #: configurations that Hypothesis chooses
+EXAMPLES = 8  #: configurations that Hypothesis chooses for each of the eight optimisers
 
 
 def _classes(model: tg.nn.MLP) -> Classes:
@@ -87,24 +87,24 @@ ALL_OPTIONS = {
 }  # fmt: skip
 
 
-def test_no_class_splits_whatever_hypothesis_chooses() -> None:
-    chosen = []
+@pytest.mark.parametrize(("number", "optimiser"), list(enumerate(coloured.OPTIMISERS)))
+def test_no_class_splits_whatever_hypothesis_chooses(number: int, optimiser: str) -> None:
+    chosen = set()
 
-    @settings(derandomize=True, deadline=None, max_examples=EXAMPLES)
+    # A seed for each optimiser, or all would meet the same networks. Shrinking would take minutes.
+    @seed(number)
+    @settings(deadline=None, max_examples=EXAMPLES + 1, database=None, phases=[Phase.generate])
     @given(st.data())
     def check(data: st.DataObject) -> None:
         configuration = coloured.configuration(
-            lambda options: data.draw(st.sampled_from(options))
+            lambda options: data.draw(st.sampled_from(options)), optimisers=[optimiser]
         )
-        note(str(configuration))
-        chosen.append(configuration)
+        chosen.add(configuration)
         _check_the_theorem(configuration)
 
     check()
     assert len(chosen) >= EXAMPLES
-    widths = [width for c in chosen for width in c.sizes[1:-1]]
-    assert min(widths) < 4
-    assert max(widths) > 60
+    assert max(width for c in chosen for width in c.sizes[1:-1]) > 40
 
 
 #: Seeds by which every layer of the networks below has ties, and learns (no ReLU is dead).
