@@ -35,6 +35,16 @@ def test_two_arithmetics_print_what_their_comments_say(tmp_path: Path) -> None:
     assert run("import tinygrad_init as tg\n" + code, tmp_path).split() == expected
 
 
+def test_the_proof_and_the_escape_print_what_stands_below_them(tmp_path: Path) -> None:
+    found = re.search(
+        r"## The proof, and the escape\n\n```python\n(.*?)```\n\n```text\n(.*?)```", README, re.S
+    )
+    assert found is not None
+    code, shown = found.groups()
+    assert run(code, tmp_path) == shown
+    assert shown.splitlines()[1] in (tmp_path / "certificate.html").read_text(encoding="utf-8")
+
+
 def test_the_row_shown_is_the_row_of_the_table() -> None:
     import tinygrad_init.autograd.operations.elementary as rows
 
