@@ -364,10 +364,95 @@ def test_tensors_lists_and_arrays_are_taken_alike() -> None:
     assert len(digests) == 1
 
 
-def test_a_run_that_diverges_is_reported_without_warnings() -> None:
+def test_a_run_that_diverges_is_no_evidence_and_gives_no_warnings() -> None:
     found = _certify(tg.nn.MLP([4, 7, 3], "relu", "constant"), lr=1e200, steps=8)
-    assert found.holds, "they are nan together"
-    assert np.isnan(found.exact.losses[-1])
+    assert not found.holds, "nan equals nan by convention alone"
+    assert found.exact.first_break is None
+    assert found.exact.diverged is not None
+    assert not np.isfinite(found.exact.losses[found.exact.diverged :]).any()
+    assert np.isfinite(found.exact.losses[: found.exact.diverged]).all()
+    assert f"diverged. After step {found.exact.diverged} " in found.verdict
+    assert _certify().exact.diverged is None
+
+
+def test_entries_that_meet_and_part_again_are_not_taken_for_twins() -> None:
+    """With rate times decay 1 all weights of the second layer are equal after the first step.
+
+    Their velocities are not, so they part again; the two that are shown must have started equal.
+    """
+    model = tg.nn.MLP([4, 2, 2, 2], weight_init=LATIN, rng=3)
+    examples, labels = np.random.default_rng(0).normal(size=(6, 4)), [0, 1, 0, 1, 1, 1]
+    settings: dict[str, Any] = {"lr": 1.0, "momentum": 0.9, "weight_decay": 1.0}
+    for steps in range(1, 5):
+        found = tg.symmetry.certify(model, examples, labels, steps=steps, **settings)
+        assert found.holds
+    start = model.layers[1].weight.data
+    assert len(np.unique(start)) == 2
+    _, met = _by_hand(model, [(examples, np.array(labels))], lambda p: tg.optim.SGD(p, **settings))
+    assert len(np.unique(met.layers[1].weight.data)) == 1, "they met"
+
+
+def test_the_two_zeros_are_equal_but_not_in_every_bit() -> None:
+    model = tg.nn.MLP([4, 7, 3], weight_init="zeros")
+    weight = model.layers[0].weight.data.copy()
+    weight[:, 1] = -0.0
+    model.layers[0].weight.data = weight
+    found = _certify(model)
+    assert found.holds
+    (row,) = (line for line in str(found).splitlines() if line.startswith("weight before"))
+    assert row.split() == ["weight", "before", "0.0", "-0.0", "equal"]
+
+
+def test_zeros_are_said_to_be_stuck_and_others_are_not() -> None:
+    stuck = str(_certify(tg.nn.MLP([4, 7, 3], weight_init="zeros")))
+    assert "not only tied but stuck" in stuck
+    assert "not only tied but stuck" not in str(_certify())
+
+
+def test_the_document_says_what_follows() -> None:
+    latin = " ".join(str(_certify(tg.nn.MLP([4, 7, 7, 3], weight_init=LATIN, rng=0))).split())
+    assert "a network of sizes [4, 1, 1, 3] computes" in latin
+    free = " ".join(str(_certify(tg.nn.MLP([4, 7, 3], rng=0))).split())
+    assert "all different with probability 1" in free
+
+
+def test_terms_in_another_order_are_shown_with_their_places() -> None:
+    model = tg.nn.MLP([4, 7, 7, 3], weight_init=LATIN, rng=0)
+    equation = _certify(model).derivation[1].equations[0]
+    weight = model.layers[1].weight.data
+    for side in equation.sides:
+        column = np.append(weight[:, side.neuron], 1.0)
+        if equation.sides[0].terms.shape == side.terms.shape:
+            own = side.terms[side.order.argsort()][:, 1]
+            # In step 2 the weights have moved by one number, so their order is that of the start.
+            assert np.array_equal(own[:-1].argsort(), column[:-1].argsort())
+    assert "[k=" in str(equation)
+    assert "[k=" not in str(_certify().derivation[0].equations[0])
+
+
+def test_an_optimiser_may_be_named() -> None:
+    by_name = _certify(optimizer="adamw", lr=0.01)
+    assert by_name.digest == _certify(optimizer=tg.optim.AdamW, lr=0.01).digest
+
+
+def test_groups_of_parameters_are_told_apart() -> None:
+    def make(parameters: list[tg.Tensor], lr: float) -> tg.optim.Optimiser:
+        first = {"parameters": parameters[:2], "lr": lr}
+        return tg.optim.SGD([first, {"parameters": parameters[2:], "lr": 0.5}])
+
+    found = _certify(optimizer=make)
+    assert found.holds
+    assert "group 1 of 2 parameters: lr 0.1" in found.setting["optimiser"]
+    assert "group 2 of 2 parameters: lr 0.5" in found.setting["optimiser"]
+
+
+def test_a_loss_or_activation_of_ones_own_is_left_to_the_evidence() -> None:
+    found = _certify(
+        tg.nn.MLP([4, 7, 3], lambda z: z * z, "constant"),
+        loss=lambda output, labels: tg.losses.cross_entropy(output, labels) * 2,
+    )
+    assert found.holds
+    assert [one.is_met for one in found.assumptions] == [True] * 4 + [None, None, True]
 
 
 # Printing.
@@ -407,6 +492,13 @@ def test_the_same_certificate_is_the_same_text() -> None:
         ({"model": [(np.zeros((2, 2)), np.zeros(2))]}, tg.DataError, "takes an MLP, got list"),
         ({"model": tg.nn.MLP([4, 5, 3], members=2)}, tg.DataError, "ensemble"),
         ({"rng": "seed"}, tg.DataError, "seed"),
+        ({"steps": 2.5}, tg.DataError, "steps=2.5"),
+        ({"batch_size": "64"}, tg.DataError, "batch_size='64'"),
+        ({"lr": "0.1"}, tg.DataError, "lr"),
+        ({"epochs": 3}, tg.DataError, r"no setting 'epochs': it has lr, momentum"),
+        ({"optimizer": "adma"}, tg.DataError, r"'adma': choose from sgd, adam"),
+        ({"optimizer": tg.optim.SGD([tg.Tensor(1.0, requires_grad=True)])}, tg.DataError,
+         r"give tg\.optim\.SGD"),
     ],
 )
 def test_mistakes_are_answered(change: Any, error: type[Exception], message: str) -> None:
@@ -415,8 +507,27 @@ def test_mistakes_are_answered(change: Any, error: type[Exception], message: str
 
 
 def test_pairs_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(tg.ShapeError, match="12 examples and 11 labels"):
+    with pytest.raises(tg.ShapeError, match="12 examples in X and 11 labels in y"):
         tg.symmetry.certify(tg.nn.MLP([4, 7, 3]), X, Y[:-1])
+
+
+@pytest.mark.parametrize(
+    ("examples", "error", "message"),
+    [
+        (None, tg.DataError, "X is an array of real numbers, got NoneType"),
+        ("four", tg.DataError, "X is an array of real numbers, got str"),
+        ([[1.0, 2.0], [3.0]], tg.DataError, "several lengths"),
+        (np.zeros((0, 4)), tg.ShapeError, r"\(0, 4\)"),
+        (X[0], tg.ShapeError, r"shape \(4,\)"),
+        (np.where(np.arange(48).reshape(12, 4) == 13, np.nan, X), tg.DataError, r"\[3, 1\] is nan"),
+    ],
+)
+def test_examples_that_are_none_are_refused(
+    examples: Any, error: type[Exception], message: str
+) -> None:
+    for ask in (tg.symmetry.certify, tg.symmetry.escape):
+        with pytest.raises(error, match=message):
+            ask(tg.nn.MLP([4, 7, 3], weight_init="constant"), examples, Y)
 
 
 def test_the_types_are_public() -> None:

@@ -234,6 +234,7 @@ def test_no_difference_stays_no_difference(digits: Any) -> None:
     assert not found.curve.any()
     assert (found.measured, found.wait, found.predicted_wait) == (None, None, math.inf)
     assert "from no difference at all" in str(found)
+    assert "there was no difference to measure" in str(found)
 
 
 def test_rounding_alone_is_enough_where_the_kernels_round_columns_differently(
@@ -262,8 +263,35 @@ def test_a_plateau_that_still_moves_shows_in_the_eigenvalue(digits: Any) -> None
     model = tg.nn.MLP([3, 4, 3], weight_init="constant")
     moving = tg.symmetry.escape(model, X, y, lr=0.5, plateau_steps=500)
     assert moving.eigenvalue_after > 0.6 * moving.eigenvalue
+    assert not moving.is_steady
+    assert "no plateau yet" in str(moving)
     still = tg.symmetry.escape(_constant(8), digits.X_train[:300], digits.y_train[:300], lr=0.2)
     assert still.eigenvalue_after == pytest.approx(still.eigenvalue, rel=0.02)
+    assert still.is_steady
+    assert "no plateau yet" not in str(still)
+
+
+def test_where_the_loss_is_flat_no_growth_is_predicted(digits: Any) -> None:
+    X, y = digits.X_train[:50], digits.y_train[:50]
+    for sizes in ([64, 4, 10], [64, 4, 4, 10]):
+        model = tg.nn.MLP(sizes, "relu", "zeros")
+        found = tg.symmetry.escape(model, X, y, plateau_steps=20, steps=5)
+        assert (found.eigenvalue, found.predicted) == (0.0, 0.0)
+        assert "flat here to second order" in str(found)
+
+
+def test_zeros_of_one_hidden_layer_have_the_eigenvalues_of_the_covariance() -> None:
+    """At zero, with fitted output bias and squared error, they are -+ a s(C), C = Cov(x, y).
+
+    The engine's mse is the mean over outputs, too, so the gradient is twice the error over D.
+    """
+    rng = np.random.default_rng(2)
+    X, target = rng.normal(size=(30, 4)), rng.normal(size=(30, 3))
+    model = tg.nn.MLP([4, 5, 3], "tanh", "zeros")
+    found = tg.symmetry.escape(model, X, target, loss="mse", lr=0.5, plateau_steps=400, steps=0)
+    np.testing.assert_allclose(found.plateau.layers[1].bias.data, target.mean(axis=0), rtol=1e-9)
+    cross = 2 / 3 * X.T @ (target - target.mean(axis=0)) / 30
+    assert found.eigenvalue == pytest.approx(-np.linalg.svd(cross)[1][0], rel=1e-5)
 
 
 def test_an_escape_says_what_it_found(digits: Any) -> None:
@@ -297,7 +325,7 @@ def test_the_model_is_left_alone(digits: Any) -> None:
         ({"eps": -1e-9}, "eps"), ({"eps": 1e-3}, "eps"), ({"eps": math.nan}, "eps"),
         ({"lr": -0.1}, "lr"), ({"momentum": 1.0}, "momentum"),
         ({"plateau_steps": -1}, "plateau_steps"), ({"steps": -5}, "steps"),
-        ({"loss": "huber"}, "huber"),
+        ({"loss": "huber"}, "huber"), ({"eps": "1e-9"}, "eps"), ({"steps": 1.5}, "steps=1.5"),
     ],
 )  # fmt: skip
 def test_mistakes_are_answered(change: Any, message: str, digits: Any) -> None:

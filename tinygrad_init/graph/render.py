@@ -108,6 +108,10 @@ def _with_wasi(dot_source: str) -> bytes:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write beside ``path``, then rename: there is never half a file under its name."""
+    if not path.parent.is_dir():  # otherwise the message would name the file beside it
+        raise FileNotFoundError(
+            f"there is no folder {path.parent} to write {path.name} to: make it first"
+        )
     beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         beside.write_bytes(content)

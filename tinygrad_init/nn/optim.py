@@ -9,7 +9,7 @@ products, since the power function of a C library is not the same everywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, overload
 
 import numpy as np
@@ -69,9 +69,10 @@ class Optimiser:
 
     def _refuse_out_of_range(self, name: str, value: Any) -> None:
         low, high = RANGES.get(name, (-math.inf, math.inf))
-        if name in RANGES and not low <= value < high:
+        is_number = isinstance(value, (int, float, np.integer, np.floating))
+        if name in RANGES and not (is_number and low <= value < high):
             raise DataError(
-                f"{type(self).__name__} wants {name} from {low} to below {high}, got {value}"
+                f"{type(self).__name__} wants {name} from {low} to below {high}, got {value!r}"
             )
 
     @property
@@ -221,15 +222,18 @@ class SGD(Optimiser):
         self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
     ) -> Array:
         momentum, weight_decay = settings["momentum"], settings["weight_decay"]
-        velocity = _memory(state, "velocity", w)
-        velocity *= momentum
-        velocity += gradient
-        if weight_decay:
-            velocity += weight_decay * w
-        if not settings["nesterov"]:
-            return settings["lr"] * velocity
-        ahead = gradient + momentum * velocity
-        return settings["lr"] * (ahead + weight_decay * w if weight_decay else ahead)
+        decay = weight_decay * w if weight_decay else None
+        step = gradient  # rounded in this order: the bits of training runs depend on it
+        if momentum:
+            velocity = _memory(state, "velocity", w)
+            velocity *= momentum
+            velocity += gradient
+            if decay is not None:
+                velocity += decay
+            if not settings["nesterov"]:
+                return settings["lr"] * velocity
+            step = gradient + momentum * velocity
+        return settings["lr"] * (step if decay is None else step + decay)
 
 
 class Adam(Optimiser):
@@ -423,6 +427,33 @@ class Adagrad(Optimiser):
         total = _memory(state, "total", w)
         total += gradient * gradient
         return settings["lr"] * gradient / (np.sqrt(total) + settings["eps"])
+
+
+BY_NAME: dict[str, Callable[..., Optimiser]] = {
+    maker.__name__.lower(): maker for maker in (SGD, Adam, AdamW, RMSProp, Adagrad)
+}  #: the optimisers that are known by name
+
+
+def get(name: str | Callable[..., Optimiser]) -> Callable[..., Optimiser]:
+    """The class of that name; classes, and functions that make an optimiser, pass through.
+
+    Raises:
+        DataError: for an unknown name, listing the known ones, and for an optimiser that was made
+            already.
+
+    >>> get("adam").__name__
+    'Adam'
+    """
+    if isinstance(name, str) and name in BY_NAME:
+        return BY_NAME[name]
+    if isinstance(name, Optimiser):
+        raise DataError(
+            f"a class of optimisers is wanted, and this {type(name).__name__} has its parameters "
+            f"already: give tg.optim.{type(name).__name__}, and its settings by name"
+        )
+    if callable(name):
+        return name
+    raise DataError(f"unknown optimiser {name!r}: choose from {', '.join(BY_NAME)}")
 
 
 @overload

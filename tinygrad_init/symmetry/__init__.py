@@ -13,14 +13,18 @@
 """
 
 from .analysis import Symmetry, analyze
-from .certificate import Certificate, certify
+from .certificate import Assumption, Certificate, certify
+from .derivation import Derivation, Equation
 from .gradients import NeuronGradients, gradients
 from .plateau import Escape, escape
 from .watch import Break, Run
 
 __all__ = [
+    "Assumption",
     "Break",
     "Certificate",
+    "Derivation",
+    "Equation",
     "Escape",
     "NeuronGradients",
     "Run",

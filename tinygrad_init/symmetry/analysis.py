@@ -1,19 +1,21 @@
-"""Colour refinement: which neurons of a network compute the same thing, now and for ever.
+"""Colour refinement: which neurons of a network compute the same thing, and go on doing so.
 
-Start with all neurons of a layer in one colour, each input and each output in its own. Then split:
-two neurons keep a common colour only if their biases are equal and, for every colour of the layer
-before and of the layer after, they have the same *multiset* of weights to it. Repeat until nothing
-splits. What is left are the classes: their neurons compute equal numbers (a sum over a class does
-not care which of its members has which weight), receive equal gradients, and therefore stay in one
-class under any update that treats entries alike, as long as sums do not depend on order.
+Start with all neurons of a hidden layer in one colour, and each input and each output in one of its
+own. Then split: two neurons keep a common colour only if their biases are equal and, for every
+colour of the layer before and of the layer after, they have the same *multiset* of weights to it.
+Repeat until nothing splits. What is left are the classes: their neurons compute equal numbers (a
+sum over a class does not care which of its members has which weight), receive equal gradients, and
+therefore stay in one class under any update that treats entries alike, as long as sums do not
+depend on order, and an optimiser remembers the same of both (at the start, nothing).
 
 Why does it last? Let p exchange neurons of a hidden layer. That changes nothing of what the network
-computes, so the loss is the same, L(p w) = L(w) for all weights w; differentiate: the gradient at
-p w is p times the gradient at w. At weights that p leaves as they are, p w = w, the gradient is
-left as it is by p, too, so after ``w - rate * gradient`` still p w = w. The same goes for any
-update that treats entries alike. (Colour refinement finds more than such exchanges; there the
-sums over a class take their place in the argument. :func:`~tinygrad_init.symmetry.certify` writes
-it out for a given network.)
+computes, so the loss is the same, L(p w) = L(w) for all weights w. Differentiate: since p only
+exchanges entries, the gradient at p w is p times the gradient at w. At weights that p leaves as
+they are, p w = w, so p leaves the gradient as it is, too, and after ``w - rate * gradient`` still
+p w = w. The same goes for any update that treats entries alike. (Colour refinement finds more than
+such exchanges; there the sums over a class take their place in the argument, which
+:func:`~tinygrad_init.symmetry.certify` writes out for a given network. Where the activation has a
+kink, as relu at 0, "gradient" is what the engine takes for it.)
 
 This is the one-dimensional Weisfeiler-Leman algorithm (1968) on the graph of the weights; Grohe et
 al. (2014) use it to make linear programs smaller, as :meth:`Symmetry.quotient` does with networks.
@@ -180,7 +182,9 @@ def analyze(model: MLP | Sequence[tuple[Any, Any]], tol: float = 0.0) -> Symmetr
 
     Args:
         model: an MLP (of an ensemble, one ``model.member(e)``), or ``[(W1, b1), (W2, b2), ...]``
-            from any framework, with W of shape (fan_in, fan_out) and any real dtype.
+            from any framework, with W of shape (fan_in, fan_out) and any real dtype. (PyTorch's
+            ``Linear`` keeps the transpose: pass ``layer.weight.T``. Where all layers are equally
+            wide nothing shows that this was forgotten.)
         tol: entries that are compared with each other (those from one class to the neurons of a
             layer) count as equal if they are within ``tol`` or linked by a chain of entries that
             are. Chains can be long where there are many entries: the report says how long.
@@ -197,8 +201,8 @@ def analyze(model: MLP | Sequence[tuple[Any, Any]], tol: float = 0.0) -> Symmetr
     >>> analyze(nearly).effective_widths, analyze(nearly, tol=1e-6).effective_widths
     ([2], [1])
     """
-    if not 0 <= tol < math.inf:
-        raise DataError(f"a tolerance is a number from 0 on, got tol={tol}")
+    if not (isinstance(tol, (int, float, np.number)) and 0 <= tol < math.inf):
+        raise DataError(f"a tolerance is a number from 0 on, got tol={tol!r}")
     layers = _layers_of(model)
     weights = _Weights(layers, tol)
     colours = [np.zeros(width, np.int64) for width in _widths(layers)]
@@ -237,7 +241,7 @@ def _layers_of(model: MLP | Sequence[tuple[Any, Any]]) -> Layers:
         pairs = model
     else:
         raise DataError(
-            f"analyze takes an MLP or a list of (weight, bias) pairs, got {type(model).__name__}"
+            f"analyze takes an MLP or a list of (weight, bias) pairs, got {_what(model)}"
         )
     layers = [(_array(weight), _array(bias)) for weight, bias in pairs]
     if not layers:
@@ -252,9 +256,22 @@ def _layers_of(model: MLP | Sequence[tuple[Any, Any]]) -> Layers:
     return layers
 
 
+def _what(model: Any) -> str:
+    """What was given in place of a network."""
+    kind = type(model).__name__
+    if not isinstance(model, (list, tuple)):
+        return kind
+    return f"a {kind} of {', '.join(sorted({type(one).__name__ for one in model}))}"
+
+
 def _array(numbers: Any) -> Array:
     """A copy, so that the quotient is that of the moment of the analysis."""
-    array = np.array(numbers.data if isinstance(numbers, Tensor) else numbers)
+    if numbers is None:
+        raise DataError("a layer without bias has zeros for it: give np.zeros(fan_out), not None")
+    try:
+        array = np.array(numbers.data if isinstance(numbers, Tensor) else numbers)
+    except ValueError as error:
+        raise DataError("weights come as arrays, and these have rows of several lengths") from error
     if array.dtype.kind not in "fiub":
         raise DataError(f"weights are real numbers, got dtype {array.dtype}")
     return array

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,25 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..autograd import DataError, ShapeError, Tensor, grad
+from ..autograd import DataError, Tensor, grad
 from ..autograd.modes import EXACT, PLAIN, in_arithmetic
-from ..graph.article import (
-    Article,
-    Block,
-    Code,
-    Formula,
-    Heading,
-    Items,
-    Paragraph,
-    Table,
-    code,
-    verbatim,
-)
+from ..graph.article import Article, Paragraph, code, verbatim
 from ..graph.render import write_whole
 from ..nn import ACTIVATIONS, MLP, init, losses, optim
 from ..nn.minibatches import passes
+from . import proof
 from .analysis import Symmetry, analyze, codes
 from .derivation import Derivation, derive
+from .examples import examples_of, whole
 from .watch import Batch, Break, Run, watch
 
 Array = NDArray[Any]
@@ -46,7 +37,6 @@ WRITERS: Mapping[str, Callable[[Article], str]] = {
     ".tex": Article.to_latex,
     ".html": Article.to_html,
 }
-SHOWN_CLASSES = 6  #: of a layer, in a table
 
 
 @dataclass(frozen=True)
@@ -89,11 +79,12 @@ class Certificate:
         """Whether neurons were tied, and stayed so in every bit that was compared.
 
         All of it is computed: some neurons are tied at the start, the two sides of the derivation
-        are equal, nothing differed at any step in order-independent arithmetic, and the classes of
-        the start are ties of the trained network.
+        are equal, nothing differed at any step in order-independent arithmetic, all numbers stayed
+        finite, and the classes of the start are ties of the trained network.
         """
         return (
             not self.symmetry.is_trivial
+            and self.exact.diverged is None
             and all(one.holds for one in self.derivation)
             and self.exact.first_break is None
             and self.symmetry.holds_for(self.exact.model)
@@ -112,16 +103,17 @@ class Certificate:
     @cached_property
     def verdict(self) -> str:
         """Whether it holds, in a sentence or two."""
-        return _verdict(self)
+        return proof.verdict(self)
 
     @cached_property
     def article(self) -> Article:
         """The document, to be written in any of its formats."""
         return Article("Certificate of symmetry", [
             Paragraph(verbatim(self.verdict)),
-            *_what_is_certified(self),
-            *_why(self),
-            *_evidence(self),
+            *proof.what_is_certified(self),
+            *proof.why(self),
+            *proof.what_follows(self),
+            *proof.evidence(self),
         ])  # fmt: skip
 
     def to_text(self) -> str:
@@ -176,7 +168,7 @@ def certify(
     X: ArrayLike | Tensor,
     y: ArrayLike | Tensor,
     loss: str | losses.Loss = "cross_entropy",
-    optimizer: MakeOptimiser = optim.SGD,
+    optimizer: str | MakeOptimiser = optim.SGD,
     lr: float = 0.1,
     steps: int = 50,
     batch_size: int | None = None,
@@ -193,7 +185,8 @@ def certify(
         X: inputs of shape (N, inputs).
         y: what the loss takes, N of them.
         loss: a loss or its name.
-        optimizer: a class of ``tg.optim``, or a function of parameters and ``lr=`` that makes one.
+        optimizer: the name of an optimiser, a class of ``tg.optim``, or a function of parameters
+            and ``lr=`` that makes one.
         lr: the learning rate.
         steps: how many steps to train.
         batch_size: how many examples in a minibatch; all of them unless said.
@@ -201,7 +194,7 @@ def certify(
         settings: more for the optimiser, such as ``momentum=0.9``.
 
     Raises:
-        DataError: for what is no MLP, or for settings that make no sense.
+        DataError: for what is no MLP, inputs that are not finite, or settings that make no sense.
         ShapeError: if X and y do not go in pairs.
 
     >>> import numpy as np
@@ -217,15 +210,12 @@ def certify(
     """
     if not isinstance(model, MLP):
         raise DataError(f"certify takes an MLP, got {type(model).__name__}")
-    if steps < 1:
-        raise DataError(f"a certificate needs one step of training or more, got steps={steps}")
+    whole("steps", steps, least=1)
+    if batch_size is not None:
+        whole("batch_size", batch_size, least=1)
     measure = losses.get(loss)
     symmetry = analyze(model)
-    examples, wanted = _as_array(X), _as_array(y)
-    if len(examples) != len(wanted):
-        raise ShapeError(
-            f"there are {len(examples)} examples and {len(wanted)} labels: they go in pairs"
-        )
+    examples, wanted = examples_of(X, y)
     source = init.generator(rng)  # of which each run gets a copy, so that all see the same batches
 
     def minibatches() -> Iterator[Batch]:
@@ -235,13 +225,7 @@ def certify(
 
     def fresh() -> tuple[MLP, optim.Optimiser]:
         one = copy.deepcopy(model).train()
-        made = optimizer(one.parameters(), lr=lr, **settings)
-        if not isinstance(made, optim.Optimiser):
-            raise DataError(
-                f"optimizer= makes a {type(made).__name__}, which is no optimiser: give a class "
-                f"of tg.optim, or a function of parameters and lr= that makes one"
-            )
-        return one, made
+        return one, _make(optimizer, one.parameters(), lr, settings)
 
     def run(arithmetic: int) -> Run:
         one, optimiser = fresh()
@@ -256,8 +240,8 @@ def certify(
             one, optimiser = fresh()
             with in_arithmetic(EXACT):
                 derivation = derive(one, minibatches(), measure, optimiser, symmetry)
-    one, optimiser = fresh()
-    assumptions = _assumptions(one, optimiser, measure, next(minibatches()))
+        one, optimiser = fresh()
+        assumptions = _assumptions(one, optimiser, measure, next(minibatches()))
     setting = {
         "network": code(f"MLP({model.sizes}), {_name(model.activation)}"),
         "numbers": str(model.layers[0].weight.dtype),
@@ -270,8 +254,24 @@ def certify(
     return Certificate(symmetry, setting, assumptions, derivation, exact, ordinary)
 
 
-def _as_array(data: Any) -> Array:
-    return np.asarray(data.data if isinstance(data, Tensor) else data)
+def _make(
+    optimizer: str | MakeOptimiser, parameters: list[Tensor], lr: float, settings: dict[str, Any]
+) -> optim.Optimiser:
+    make = optim.get(optimizer)
+    known = inspect.signature(make).parameters
+    unknown = [name for name in settings if name not in known]
+    if unknown and not any(one.kind is one.VAR_KEYWORD for one in known.values()):
+        raise DataError(
+            f"{_name(make)} has no setting {unknown[0]!r}: it has {', '.join([*known][1:])}; and "
+            f"certify itself takes optimizer, lr, steps, batch_size and rng"
+        )
+    made = make(parameters, lr=lr, **settings)
+    if not isinstance(made, optim.Optimiser):
+        raise DataError(
+            f"optimizer= makes a {type(made).__name__}, which is no optimiser: give the name of "
+            f"one, a class of tg.optim, or a function of parameters and lr= that makes one"
+        )
+    return made
 
 
 def _name(given: Any) -> str:
@@ -280,10 +280,20 @@ def _name(given: Any) -> str:
 
 
 def _optimiser_in_words(optimiser: optim.Optimiser) -> str:
-    group = {k: v for k, v in optimiser.groups[0].items() if k != "parameters" and v is not False}
-    told = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-                     for name, value in group.items())  # fmt: skip
-    return f"{code(type(optimiser).__name__)}, {verbatim(told)}"
+    groups = [
+        ", ".join(
+            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in group.items()
+            if name != "parameters" and value is not False
+        )
+        for group in optimiser.groups
+    ]
+    if len(groups) > 1:
+        groups = [
+            f"group {k + 1} of {len(group['parameters'])} parameters: {told}"
+            for k, (group, told) in enumerate(zip(optimiser.groups, groups, strict=True))
+        ]
+    return f"{code(type(optimiser).__name__)}, {verbatim('; '.join(groups))}"
 
 
 # What the argument needs.
@@ -293,53 +303,68 @@ def _assumptions(
     model: MLP, optimiser: optim.Optimiser, loss: losses.Loss, batch: Batch
 ) -> list[Assumption]:
     name = type(optimiser).__name__
-    is_known = type(optimiser).__module__ == optim.__name__
-    memories = [optimiser.memory(parameter) for parameter in model.parameters()]
+    is_own_rule = type(optimiser).__module__ != optim.__name__
+    has_memory = any(optimiser.memory(parameter) for parameter in model.parameters())
     settings = [value for group in optimiser.groups for key, value in group.items()
                 if key != "parameters"]  # fmt: skip
+    has_arrays = any(map(np.ndim, settings))
+    is_own_activation = not (isinstance(model.activation, str) and model.activation in ACTIVATIONS)
+    is_own_loss = loss not in losses.BY_NAME.values()
     is_settled = _has_settled_gradients(model, loss, batch)
     return [
         Assumption(
-            "A sum does not depend on the order of its terms.",
-            "So it is in order-independent arithmetic: every sum over an axis and every product of "
-            "matrices is the exact real number, rounded once (`tg.reproducible()`).",
+            "A sum does not depend on the order of its terms, nor a function on where in an array "
+            "its argument stands. (A fact about real numbers; about a computer it is an "
+            "assumption.)",
+            "By construction: in order-independent arithmetic every sum over an axis and every "
+            "product of matrices is the exact real number, rounded once, and elementary functions "
+            "are made of correctly rounded operations (`tg.reproducible()`).",
             True,
         ),
         Assumption(
-            "The optimiser moves each entry by a rule that looks at nothing but this entry: its "
-            "value, its gradient, and what is remembered of them.",
-            f"{code(name)} is one of `tg.optim`, and they all do."
-            if is_known
-            else f"Nothing is known of {code(name)}: see the evidence.",
-            True if is_known else None,
+            "All entries of a matrix are moved by one rule: a function of the entry's value, "
+            "gradient and memory, and of numbers that are the same for all of them, such as the "
+            "rate, the decay, or the number of the step.",
+            f"Nothing is known of {code(name)}: see the evidence."
+            if is_own_rule
+            else f"By construction: {code(name)} is one of `tg.optim`, with the formula below.",
+            None if is_own_rule else True,
         ),
         Assumption(
-            "What it remembers starts at zero.",
-            "It remembers nothing yet."
-            if not any(memories)
-            else "It starts with a memory of its own.",
-            not any(memories),
+            "The memories of all entries start equal.",
+            "It starts with a memory of its own."
+            if has_memory
+            else "Checked: nothing is remembered at the start.",
+            not has_memory,
         ),
         Assumption(
-            "Its settings are numbers, the same for all entries of a matrix.",
-            "They are." if not any(map(np.ndim, settings)) else "Some are arrays.",
-            not any(map(np.ndim, settings)),
+            "The settings of the rule are single numbers.",
+            "Some are arrays." if has_arrays else "Checked.",
+            not has_arrays,
         ),
         Assumption(
-            "Every neuron of a layer has the same activation, and nothing but its own sum goes in.",
-            f"It is {code(_name(model.activation))}, entry by entry."
-            if model.activation in ACTIVATIONS
-            else "It is a function of your own: see the evidence.",
-            True if model.activation in ACTIVATIONS else None,
+            "All neurons of a layer have the same activation, and into it goes a neuron's own sum "
+            "and nothing else.",
+            "It is a function of your own: see the evidence."
+            if is_own_activation
+            else f"By construction: it is {code(_name(model.activation))}, entry by entry.",
+            None if is_own_activation else True,
+        ),
+        Assumption(
+            "The loss sees the parameters only through the outputs.",
+            "It is a function of your own: see the evidence."
+            if is_own_loss
+            else f"By construction: {code(_name(loss))} is given nothing else.",
+            None if is_own_loss else True,
         ),
         Assumption(
             "Nothing is drawn at random for single neurons, as dropout does.",
-            "The gradients of one minibatch, computed twice, are the same."
+            "Checked: the gradients of one minibatch, computed twice, are the same."
             if is_settled
             else "The gradients of one minibatch, computed twice, are not the same.",
             is_settled,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _has_settled_gradients(model: MLP, loss: losses.Loss, batch: Batch) -> bool:
@@ -349,192 +374,3 @@ def _has_settled_gradients(model: MLP, loss: losses.Loss, batch: Batch) -> bool:
     return all(
         np.array_equal(codes(a.data), codes(b.data)) for a, b in zip(once, again, strict=True)
     )
-
-
-# The document.
-
-
-def _verdict(certificate: Certificate) -> str:
-    symmetry, exact = certificate.symmetry, certificate.exact
-    widths, after = _widths(symmetry), _widths(analyze(exact.model))
-    if symmetry.is_trivial:
-        return (
-            "There is nothing to certify: no two neurons of this network are tied. "
-            f"Different neurons in its hidden layers: {widths or 'it has none'}."
-        )
-    if certificate.holds:
-        return (
-            f"It holds. The tied neurons of this network receive the same gradients and stay tied, "
-            f"bit for bit: {exact.compared:,} comparisons in {_steps(exact)} found no difference. "
-            f"Different neurons in the hidden layers: {widths} at the start, "
-            f"{'as many' if after == widths else after} at the end."
-        )
-    if exact.first_break is not None:
-        return (
-            f"It does not hold. Neurons that were tied at the start ({widths} different in the "
-            f"hidden layers) came apart in order-independent arithmetic: "
-            f"{exact.first_break}."
-        )
-    return "It does not hold: the two sides of the derivation below are not equal."
-
-
-def _widths(symmetry: Symmetry) -> str:
-    told = [f"{len(layer)} of {sum(map(len, layer))}" for layer in symmetry.classes]
-    return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
-
-
-def _what_is_certified(certificate: Certificate) -> list[Block]:
-    rows = [
-        [f"hidden layer {k + 1}", str(sum(map(len, layer))), str(len(layer)), _classes(layer)]
-        for k, layer in enumerate(certificate.symmetry.classes)
-    ]
-    blocks: list[Block] = [
-        Heading("What is certified"),
-        Items([f"{name}: {words}" for name, words in certificate.setting.items()]),
-    ]
-    if certificate.symmetry.is_trivial:
-        return [*blocks, Table(["", "neurons", "different", "classes"], rows)]
-    return [
-        *blocks,
-        Paragraph(
-            "Claim. Number the neurons of each hidden layer from 0. Those in one class below have "
-            "the same bias, and to every class of the layer before and of the layer after they "
-            "have the same weights, apart from their order. They compute equal numbers, receive "
-            "equal gradients, and are in one class after every step."
-        ),
-        Table(["", "neurons", "different", "classes"], rows),
-        Paragraph(
-            f"The classes were found by colour refinement in {certificate.symmetry.rounds} "
-            f"round{'s'[: certificate.symmetry.rounds > 1]}: all neurons of a layer start in one "
-            f"class, and classes are split until the claim is true of the weights at the start."
-        ),
-    ]
-
-
-def _classes(layer: tuple[tuple[int, ...], ...]) -> str:
-    """The largest classes, as ranges of neurons."""
-    by_size = sorted(layer, key=len, reverse=True)
-    shown = "; ".join(f"{{{_ranges(group)}}}" for group in by_size[:SHOWN_CLASSES])
-    rest = len(layer) - SHOWN_CLASSES
-    return f"{shown}; … {rest} more" if rest > 0 else shown
-
-
-def _ranges(numbers: tuple[int, ...]) -> str:
-    """``0-3, 7``; the numbers ascend.
-
-    >>> _ranges((0, 1, 2, 3, 7))
-    '0-3, 7'
-    """
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][-1] + 1:
-            ranges[-1] = [ranges[-1][0], number]
-        else:
-            ranges.append([number])
-    return ", ".join("-".join(map(str, ends)) for ends in ranges)
-
-
-def _why(certificate: Certificate) -> list[Block]:
-    if certificate.symmetry.is_trivial:
-        return []
-    marks = {True: "Checked.", False: "NOT MET.", None: "Not known."}
-    blocks: list[Block] = [
-        Heading("What is assumed"),
-        Items([f"{one.claim} {marks[one.is_met]} {one.finding}" for one in certificate.assumptions],
-              is_numbered=True),
-    ]  # fmt: skip
-    if not certificate.derivation:
-        return blocks
-    blocks += [
-        Heading("The chain rule of two tied neurons, side by side"),
-        Paragraph(
-            "Every line of the chain rule is a sum of products. For two neurons of one class these "
-            "sums have the same terms, perhaps in another order, so by assumption 1 they are the "
-            "same number. $L$ is the loss, $n$ an example, $\\varphi$ the activation; layers are "
-            "numbered from 1. Terms are shown with four digits, the largest first, and sums with "
-            "all the digits that tell a number from its neighbours."
-        ),
-    ]
-    for one in certificate.derivation:
-        blocks += one.blocks()
-    return [*blocks, *_induction()]
-
-
-def _induction() -> list[Block]:
-    return [
-        Heading("Why it lasts"),
-        Paragraph(
-            "Let C be a class of one layer and D a class of the next, and look at the block of "
-            "weights $W_{c,d}$ from the neurons c of C to the neurons d of D. Suppose that before "
-            "a step each row of the block has the same numbers as the other rows, and each column "
-            "the same as the other columns, in any order; and so in every block."
-        ),
-        Items([
-            "Forward, layer by layer: the neurons of C give equal numbers $h_c$, so each neuron d "
-            "sums the same products $h_c W_{c,d}$, adds the same bias, and gives the same number.",
-            "Backward, layer by layer from the end: the gradients $\\delta_d$ at the neurons of D "
-            "are equal, so each neuron c sums the same products $W_{c,d} \\delta_d$.",
-            "So the gradient of the whole block is one number, the sum of $h_c \\delta_d$ over the "
-            "examples:",
-        ], is_numbered=True),
-        Formula(
-            r"\frac{\partial L}{\partial W_{c,d}} = \sum_n h_{n,c} \delta_{n,d} "
-            r"\quad \text{ is the same for all } c \in C, d \in D"
-        ),
-        Paragraph(
-            "Entries of the block that are equal, with equal memories, therefore move alike and "
-            "stay equal, and keep equal memories. So after the step the rows of the block still "
-            "have the same numbers as one another, and the columns too: what held before the step "
-            "holds after it. It holds at the start, where all memories are zero; by induction it "
-            "holds after every step, whatever the minibatches are. (A colouring like this is "
-            "called balanced; that dynamics leave it alone is known from coupled cells: Stewart, "
-            "Golubitsky and Pivato 2003. That it survives rounding is due to assumption 1.)"
-        ),
-    ]  # fmt: skip
-
-
-def _evidence(certificate: Certificate) -> list[Block]:
-    exact, ordinary = certificate.exact, certificate.ordinary
-    blocks: list[Block] = [Heading("What was seen")]
-    if not certificate.symmetry.is_trivial:
-        blocks.append(Items([
-            f"In order-independent arithmetic: {_seen(exact)}",
-            f"In ordinary arithmetic, on this machine ({_machine()}): {_seen(ordinary)}"
-            + _afterwards(ordinary, is_rounding=exact.first_break is None),
-        ]))
-    blocks += [
-        Paragraph(
-            f"The loss went from {exact.losses[0]:.6g} to {exact.losses[-1]:.6g}, counted before "
-            f"the first and before the last step of the run in order-independent arithmetic. "
-            f"SHA-256 of its parameters, at the start and after each step"
-            + ("; whoever repeats the run gets the same, on any machine:"
-               if certificate.assumptions[-1].is_met else ":")
-        ),
-        Code(certificate.digest),
-    ]  # fmt: skip
-    return blocks
-
-
-def _seen(run: Run) -> str:
-    told = f"{run.compared:,} comparisons of two numbers, bit by bit, in {_steps(run)}"
-    if run.first_break is None:
-        return f"{told}; none found a difference."
-    return f"after {run.compared:,} comparisons the first difference: " \
-           f"{verbatim(str(run.first_break))}."
-
-
-def _afterwards(run: Run, is_rounding: bool) -> str:
-    if run.first_break is None:
-        return " It may find one at other widths and minibatches, or on other machines."
-    told = f" After {_steps(run)}, weights that started equal are up to {run.distance:.1e} apart."
-    if is_rounding:
-        told += " So equal sums were added in different orders, and rounded differently."
-    return told
-
-
-def _steps(run: Run) -> str:
-    return f"{run.steps} step{'s'[: run.steps > 1]}"
-
-
-def _machine() -> str:
-    return f"{platform.machine()}, NumPy {np.__version__}"

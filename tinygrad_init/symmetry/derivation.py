@@ -1,8 +1,8 @@
 """The chain rule for two tied neurons side by side, with the numbers of a given network.
 
-Every equation is a sum of products, read off the traced computation. That two such sums have the
-same terms is what ties the neurons; that equal terms have equal sums, in whatever order they come,
-is what the arithmetic is for.
+The equations are sums of products, read off the traced computation (and between them a step through
+the activation). That two such sums have the same terms is what ties the neurons; that the same
+terms have the same sum, in whatever order they come, is what the arithmetic is for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..graph.article import Block, Formula, Paragraph, Table, code, text_of
 from ..nn import ACTIVATIONS, MLP
 from ..nn.losses import Loss
 from ..nn.optim import Optimiser
-from .analysis import Symmetry, codes
+from .analysis import Symmetry, class_numbers, codes
 from .watch import Batch
 
 Array = NDArray[Any]
@@ -37,11 +37,13 @@ class Side:
         neuron: its number.
         terms: shape (terms, 2): the factors of each product, in an order that depends on their
             values alone; a single number has the second factor 1.
+        order: shape (terms,): at which place of the sum each of them stands.
         total: what the computation made of them.
     """
 
     neuron: int
     terms: Array
+    order: Array
     total: float
 
 
@@ -52,12 +54,14 @@ class Equation:
     Attributes:
         latex: the equation for a neuron i.
         what: what its terms are, in words.
+        index: the letter over which it sums; none for a step through the activation.
         sides: the two neurons.
         is_reordered: whether their terms come in another order.
     """
 
     latex: str
     what: str
+    index: str
     sides: tuple[Side, Side]
     is_reordered: bool
 
@@ -88,6 +92,7 @@ class Derivation:
         layer: the hidden layer, counted from 1.
         neurons: the two.
         step: the training step whose numbers are shown.
+        is_telling: whether the gradients there are more than rounding.
         example: the example of the forward and the backward pass.
         equations: in the order of the computation.
         update: for two entries that move alike, by name: the values before, the gradients, what the
@@ -98,6 +103,7 @@ class Derivation:
     layer: int
     neurons: tuple[int, int]
     step: int
+    is_telling: bool
     example: int
     equations: list[Equation]
     update: dict[str, tuple[float, float]]
@@ -119,16 +125,24 @@ class Derivation:
             f"example {self.example} of the minibatch where one is needed. An index $i$ stands for "
             f"either neuron."
         )]  # fmt: skip
+        if not any(side.total for one in self.equations[2:] for side in one.sides):
+            told.append(Paragraph(
+                "All gradients of these two neurons are zero, so they are not only tied but stuck: "
+                "nothing moves them."
+            ))  # fmt: skip
+        elif not self.is_telling:
+            told.append(Paragraph(
+                "Up to this step these neurons had no gradients that were more than rounding."
+            ))  # fmt: skip
         for equation in self.equations:
             told += equation.blocks()
         told.append(Paragraph(
-            "Then the optimiser moves each entry by its own value, gradient and memory. For one "
-            "incoming weight of each neuron, the two that started equal:"
+            "Then the optimiser moves each entry by its own value, gradient and memory. One "
+            "incoming weight of each neuron; the two were equal before the first step:"
         ))  # fmt: skip
         if self.formula:
             told.append(Formula(self.formula))
-        rows = [[name, _exactly(a), _exactly(b), _same(a, b)] for name, (a, b) in
-                self.update.items()]
+        rows = [[name, repr(a), repr(b), _equality(a, b)] for name, (a, b) in self.update.items()]
         told.append(Table(["", f"neuron {i}", f"neuron {j}", ""], rows))
         return told
 
@@ -152,12 +166,16 @@ def derive(
     }
     for k, layer in enumerate(model.layers):
         layer.weight.label, layer.bias.label = f"W{k + 1}", f"b{k + 1}"
+    twins = {layer: _Twins(model, symmetry, layer) for layer in pairs}
     found: list[Derivation] = []
     for step, (X, y) in enumerate(batches, start=1):
         traced = trace(loss(model(X), y))
         passes = _Passes(traced, model)
         told = [passes.equations(layer, i, j) for layer, (i, j) in pairs.items()]
-        entries = [passes.twins(layer, i, j) for layer, (i, j) in pairs.items()]
+        entries = [
+            twins[layer].of(passes.largest_slope(layer, i), i, j)
+            for layer, (i, j) in pairs.items()
+        ]
         before = [layer.weight.data.copy() for layer in model.layers]
         slopes = [passes.at(f"W{k + 1}").gradient for k in range(len(model.layers))]
         for parameter in model.parameters():
@@ -165,10 +183,10 @@ def derive(
         optimiser.step()
         found = [
             Derivation(
-                layer + 1, (i, j), step, passes.example(layer), equations,
-                _update(model, optimiser, layer, twins, before, slopes), optimiser.formula,
+                layer + 1, (i, j), step, passes.is_telling(layer), passes.example(layer), equations,
+                _update(model, optimiser, layer, places, before, slopes), optimiser.formula,
             )
-            for (layer, (i, j)), equations, twins in zip(pairs.items(), told, entries, strict=True)
+            for (layer, (i, j)), equations, places in zip(pairs.items(), told, entries, strict=True)
         ]  # fmt: skip
         if step == PATIENCE or all(passes.is_telling(layer) for layer in pairs):
             break
@@ -176,7 +194,7 @@ def derive(
 
 
 def _update(
-    model: MLP, optimiser: Optimiser, layer: int, twins: Sequence[tuple[int, int]],
+    model: MLP, optimiser: Optimiser, layer: int, places: Sequence[tuple[int, int]],
     before: Sequence[Array], slopes: Sequence[Array],
 ) -> dict[str, tuple[float, float]]:  # fmt: skip
     weight = model.layers[layer].weight
@@ -186,8 +204,21 @@ def _update(
         "weight after": weight.data,
     }  # fmt: skip
     return {
-        name: (float(array[twins[0]]), float(array[twins[1]])) for name, array in columns.items()
+        name: (float(array[places[0]]), float(array[places[1]])) for name, array in columns.items()
     }
+
+
+class _Twins:
+    """Which incoming weights of two neurons were equal at the start, and so move alike."""
+
+    def __init__(self, model: MLP, symmetry: Symmetry, layer: int) -> None:
+        self.start = codes(model.layers[layer].weight.data).copy()
+        self.sources = class_numbers(symmetry.all_classes[layer])
+
+    def of(self, k: int, i: int, j: int) -> list[tuple[int, int]]:
+        """The place of a weight into neuron i, and that of an equal one into neuron j."""
+        alike = (self.start[:, j] == self.start[k, i]) & (self.sources == self.sources[k])
+        return [(k, i), (k if alike[k] else int(alike.argmax()), j)]
 
 
 class _Passes:
@@ -240,14 +271,9 @@ class _Passes:
         above = np.abs(self.slopes(len(self.model.layers) - 1)).max()
         return bool(np.abs(self.slopes(layer)).max() > ROUNDING * above)
 
-    def twins(self, layer: int, i: int, j: int) -> list[tuple[int, int]]:
-        """The incoming weights, one of each neuron, that are shown: equal in value and gradient."""
-        weight = self.at(f"W{layer + 1}")
-        k = int(np.abs(weight.gradient[:, i]).argmax())
-        values, slopes = codes(weight.value), codes(weight.gradient)
-        alike = (values[:, j] == values[k, i]) & (slopes[:, j] == slopes[k, i])
-        here = k if alike[k] else int(alike.argmax())
-        return [(k, i), (here, j)]
+    def largest_slope(self, layer: int, i: int) -> int:
+        """The input of neuron i whose weight has the largest gradient."""
+        return int(np.abs(self.at(f"W{layer + 1}").gradient[:, i]).argmax())
 
     def equations(self, layer: int, i: int, j: int) -> list[Equation]:
         """The forward and the backward pass of two neurons, in this order."""
@@ -259,59 +285,68 @@ class _Passes:
         onward = self.at(f"W{layer + 2}")
         incoming, outgoing = weight.value, onward.value
         local = _local_slopes(self.model.activation, sums[n])
-        k = int(np.abs(weight.gradient[:, i]).argmax())
+        k = self.largest_slope(layer, i)
         m = int(np.abs(onward.gradient[i]).argmax())
         x, z, h, W, b, V, above_z = _names(layer)
         phi = self.model.activation if isinstance(self.model.activation, str) else "a function"
         no_factor = np.ones(len(slopes))
 
         def equation(
-            latex: str, what: str, terms: Callable[[int], tuple[Any, Any]], totals: Array
+            latex: str, what: str, index: str, terms: Callable[[int], tuple[Any, Any]],
+            totals: Array,
         ) -> Equation:
             left, right = (np.array(terms(neuron), np.float64).T for neuron in (i, j))
             sides = _side(i, left, totals[i]), _side(j, right, totals[j])
-            return Equation(latex, what, sides, not np.array_equal(codes(left), codes(right)))
+            is_reordered = not np.array_equal(codes(left), codes(right))
+            return Equation(latex, what, index, sides, is_reordered)
 
         return [
             equation(
                 rf"{z}_{{n,i}} = \sum_k {x}_{{n,k}} {W}_{{k,i}} + {b}_i",
-                "Forward. What a neuron is given, times its weights, and its bias:",
+                "Forward. What a neuron is given, times its weights, and then its bias:",
+                "k",
                 lambda c: ([*given[n], bias.value[c]], [*incoming[:, c], 1.0]),
                 sums[n],
             ),
             equation(
                 rf"{h}_{{n,i}} = \varphi({z}_{{n,i}})",
                 f"Its activation, $\\varphi$ = {code(phi)}:",
+                "",
                 lambda c: ([sums[n, c]], [1.0]),
                 hidden[n],
             ),
             equation(
                 rf"{_slope(h + '_{n,i}')} = \sum_m {_slope(above_z + '_{n,m}')} {V}_{{i,m}}",
                 "Backward. What comes back along its outgoing weights:",
+                "m",
                 lambda c: (above[n], outgoing[c]),
                 hidden_slopes[n],
             ),
             equation(
                 rf"{_slope(z + '_{n,i}')} = \varphi'({z}_{{n,i}}) {_slope(h + '_{n,i}')}",
                 "Back through the activation:",
+                "",
                 lambda c: ([local[c]], [hidden_slopes[n, c]]),
                 slopes[n],
             ),
             equation(
                 rf"{_slope(W + '_{k,i}')} = \sum_n {x}_{{n,k}} {_slope(z + '_{n,i}')}",
                 f"The gradient of an incoming weight (here $k = {k}$), over all examples $n$:",
+                "n",
                 lambda c: (given[:, k], slopes[:, c]),
                 weight.gradient[k],
             ),
             equation(
                 rf"{_slope(b + '_i')} = \sum_n {_slope(z + '_{n,i}')}",
                 "Of the bias:",
+                "n",
                 lambda c: (slopes[:, c], no_factor),
                 bias.gradient,
             ),
             equation(
                 rf"{_slope(V + '_{i,m}')} = \sum_n {h}_{{n,i}} {_slope(above_z + '_{n,m}')}",
                 f"Of an outgoing weight (here $m = {m}$):",
+                "n",
                 lambda c: (hidden[:, c], above[:, m]),
                 onward.gradient[:, m],
             ),
@@ -336,7 +371,7 @@ def _rows(array: Array) -> Array:
 def _side(neuron: int, terms: Array, total: Any) -> Side:
     """Large products first; what is equal is then at the same place, whatever the order was."""
     order = np.lexsort((terms[:, 1], terms[:, 0], -np.abs(terms[:, 0] * terms[:, 1])))
-    return Side(neuron, terms[order], float(total))
+    return Side(neuron, terms[order], order, float(total))
 
 
 def _local_slopes(activation: Any, z: Array) -> Array:
@@ -351,38 +386,38 @@ def _local_slopes(activation: Any, z: Array) -> Array:
 
 
 def _table(equation: Equation) -> Table:
-    rows = []
-    for side in equation.sides:
-        rows.append([f"neuron {side.neuron}", _terms(side.terms), _exactly(side.total)])
+    rows = [
+        [f"neuron {side.neuron}", _terms(equation, side), repr(side.total)]
+        for side in equation.sides
+    ]
     same = "the same terms" if equation.has_equal_terms else "other terms"
     if equation.has_equal_terms and equation.is_reordered:
         same += " in another order"
-    equal = "equal in every bit" if equation.has_equal_totals else "different"
-    return Table(["", "terms", "result"], [*rows, ["", same, equal]])
+    first, second = (side.total for side in equation.sides)
+    return Table(["", "terms", "result"], [*rows, ["", same, _equality(first, second)]])
 
 
-def _terms(terms: Array) -> str:
-    """``0.5·2 + 1·3 + ...``; how many are not shown is said."""
-    is_sum = len(terms) > 1
-    shown = [_product(*term) for term in terms[: SHOWN_TERMS if is_sum else 1]]
-    shown[1:] = [f"({one})" if one.startswith("-") else one for one in shown[1:]]
-    rest = len(terms) - len(shown)
+def _terms(equation: Equation, side: Side) -> str:
+    """``0.5 · 2 + 1 · 3 + … (7 more)``; where the order matters, with the index of each."""
+    shown: list[str] = []
+    for place, (left, right) in zip(side.order, side.terms[:SHOWN_TERMS], strict=False):
+        product = f"{left:.4g}" if right == 1 else f"{left:.4g} · {_in_brackets(right)}"
+        if equation.is_reordered:
+            is_bias = equation.index == "k" and place == len(side.terms) - 1
+            product = f"[{'bias' if is_bias else f'{equation.index}={place}'}] {product}"
+        elif shown and product.startswith("-"):
+            product = f"({product})"
+        shown.append(product)
+    rest = len(side.terms) - len(shown)
     return " + ".join(shown) + (f" + … ({rest} more)" if rest else "")
-
-
-def _product(left: float, right: float) -> str:
-    return f"{left:.4g}" if right == 1 else f"{left:.4g} · {_in_brackets(right)}"
 
 
 def _in_brackets(number: float) -> str:
     return f"({number:.4g})" if number < 0 else f"{number:.4g}"
 
 
-def _exactly(number: float) -> str:
-    """All the digits that tell a number from its neighbours."""
-    return repr(number)
-
-
-def _same(a: float, b: float) -> str:
+def _equality(a: float, b: float) -> str:
+    if a.hex() == b.hex():
+        return "equal in every bit"
     first, second = codes(np.array([a, b]))
-    return "equal in every bit" if first == second else f"{abs(a - b):.1e} apart"
+    return "equal" if first == second else f"{abs(a - b):.1e} apart"

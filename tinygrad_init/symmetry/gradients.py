@@ -40,10 +40,21 @@ class Neuron:
 
 @dataclass(frozen=True, eq=False)
 class NeuronGradients:
-    """The gradients of the neurons of one hidden layer; printing it gives a table."""
+    """The gradients of the neurons of one hidden layer; printing it gives a table.
+
+    Attributes:
+        layer: the hidden layer, counted from 0.
+        neurons: a :class:`Neuron` each, with its ``gradient``, ``norm``, ``digest`` and ``class_``.
+    """
 
     layer: int
     neurons: list[Neuron]
+
+    def __repr__(self) -> str:
+        return (
+            f"NeuronGradients(layer={self.layer}, {len(self.neurons)} neurons, "
+            f"{len(self.classes)} different)"
+        )
 
     @property
     def classes(self) -> tuple[tuple[int, ...], ...]:
@@ -136,7 +147,8 @@ def gradients(
         raise DataError(f"gradients of neurons are those of an MLP, got {type(model).__name__}")
     if not 0 <= layer < len(model.layers) - 1:
         raise DataError(
-            f"hidden layer {layer} was asked for, and the model has {len(model.layers) - 1} of them"
+            f"hidden layer {layer} was asked for, counted from 0, and the model has "
+            f"{len(model.layers) - 1} of them"
         )
     measure = losses.get(loss)
     hidden = model.layers[layer]

@@ -26,6 +26,7 @@ from ..autograd.modes import EXACT, PLAIN, in_arithmetic
 from ..nn import MLP, init, losses, optim
 from .analysis import Symmetry, analyze, class_numbers
 from .blocks import blocks_of, tied_part
+from .examples import examples_of, whole
 from .spectrum import lowest_eigenpair
 
 Array = NDArray[Any]
@@ -33,11 +34,12 @@ Objective = Callable[[Any], Any]  #: from all parameters in one row to the loss
 
 LINEAR = 1e-4  #: differences up to this size are small; ReLU's kinks are felt soon after
 ROUNDED = 1e-13  #: differences from here on are more than the rounding that made them
+STEADY = 0.05  #: by which share the curvature of a plateau may change during a measurement
 APART = 0.1  #: a difference of this size is none any more: the copies have parted
 FEWEST = 10  #: steps that a slope is measured from
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Escape:
     """What :func:`escape` found; printing it compares the prediction with the measurement.
 
@@ -102,33 +104,62 @@ class Escape:
             return math.inf
         return max(0.0, math.log(APART / float(self.along[0])) / self.predicted)
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether the curvature stayed the same, but for 5%: if not, this was no plateau yet."""
+        return abs(self.eigenvalue_after - self.eigenvalue) <= STEADY * abs(self.eigenvalue)
+
+    def __repr__(self) -> str:
+        seen = "None" if self.measured is None else f"{self.measured:.5f}"
+        return f"Escape(predicted={self.predicted:.5f}, measured={seen}, eps={self.eps:g})"
+
     def __str__(self) -> str:
         kind = f"momentum {self.momentum:g}" if self.momentum else "no momentum"
-        arithmetic = "reproducible" if self.reproducible else "ordinary"
-        seen = "too few steps to tell"
-        if self.measured is not None:
-            seen = f"{self.measured:.5f}"
-            if self.predicted > 0:
-                seen += f" ({self.measured / self.predicted - 1:+.2%})"
-        waited = str(self.wait)
-        if self.wait is None:
-            waited = f"not in {len(self.curve) - 1} (then {self.curve[-1]:.1e} apart)"
-        expected, cause = "", "from the rounding of ordinary arithmetic alone"
-        if self.eps:
-            expected = f"predicted {self.predicted_wait:.0f}, "
-            cause = f"from a difference of {self.eps:g}, in {arithmetic} arithmetic"
-        elif self.reproducible:
-            cause = "from no difference at all, in reproducible arithmetic"
         return "\n".join([
             f"{self.plateau}, tied, after gradient descent at rate {self.lr:g}, {kind}:",
             f"  loss on the plateau                    {self.loss:.6f}",
             f"  most negative transverse eigenvalue    {self.eigenvalue:.5f}, and "
             f"{self.eigenvalue_after:.5f} after the measurement",
             f"  growth per step, predicted             {self.predicted:.5f}",
-            f"  growth per step, measured              {seen}",
-            f"  steps until copies are {APART:g} apart       {expected}measured {waited}",
-            f"  ({cause})",
+            f"  growth per step, measured              {self._seen()}",
+            f"  steps until copies are {APART:g} apart       {self._waited()}",
+            f"  ({self._cause()})",
+            *self._doubts(),
         ])
+
+    def _seen(self) -> str:
+        if not self.curve.any():
+            return "there was no difference to measure"
+        if self.measured is None:
+            return "too few steps to tell"
+        off = f" ({self.measured / self.predicted - 1:+.2%})" if self.predicted > 0 else ""
+        return f"{self.measured:.5f}{off}"
+
+    def _waited(self) -> str:
+        expected = f"predicted {self.predicted_wait:.0f}, " if self.eps else ""
+        if self.wait is not None:
+            return f"{expected}measured {self.wait}"
+        steps = len(self.curve) - 1
+        return f"{expected}measured not in {steps} (then {self.curve[-1]:.1e} apart)"
+
+    def _cause(self) -> str:
+        arithmetic = "reproducible" if self.reproducible else "ordinary"
+        if self.eps:
+            return f"from a difference of {self.eps:g}, in {arithmetic} arithmetic"
+        if self.reproducible:
+            return "from no difference at all, in reproducible arithmetic"
+        return "from the rounding of ordinary arithmetic alone"
+
+    def _doubts(self) -> list[str]:
+        if not self.eigenvalue:
+            return ["  The loss is flat here to second order: no growth is predicted."]
+        if self.is_steady:
+            return []
+        return [
+            "  This is no plateau yet: the curvature changed during the measurement, and a "
+            "prediction from\n  its start is not for the whole. Raise plateau_steps, or lower the "
+            "rate."
+        ]
 
 
 def escape(
@@ -182,12 +213,11 @@ def escape(
             f"no two neurons of {model} are tied, so there is nothing to escape from: start from "
             f'constant weights, for one, with weight_init="constant"'
         )
-    for name, count in (("plateau_steps", plateau_steps), ("steps", steps)):
-        if count < 0:
-            raise DataError(f"{name} is a number of steps from 0 on, got {count}")
+    whole("plateau_steps", plateau_steps, least=0)
+    whole("steps", steps, least=0)
     _size(eps)
     optim.SGD(model.parameters(), lr, momentum)  # refuses what is out of range
-    examples, wanted = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in (X, y))
+    examples, wanted = examples_of(X, y)
     problem = _Problem(model, symmetry, examples, wanted, losses.get(loss))
     problem.train(lr, momentum, plateau_steps)
     eigenvalue, direction = problem.steepest_way_down(rng)
@@ -213,9 +243,10 @@ def growth(eigenvalue: float, lr: float, momentum: float = 0.0) -> float:
 
 
 def _size(eps: float) -> float:
-    if not 0 <= eps < LINEAR / 10:
+    if not (isinstance(eps, (int, float, np.number)) and 0 <= eps < LINEAR / 10):
         raise DataError(
-            f"eps is the length of a small perturbation, from 0 to below {LINEAR / 10:g}, got {eps}"
+            f"eps is the length of a small perturbation, from 0 to below {LINEAR / 10:g}, "
+            f"got {eps!r}"
         )
     return eps
 

@@ -32,6 +32,8 @@ def lowest_eigenpair(product: Product, start: Array) -> tuple[float, Array]:
     >>> round(value, 4), np.abs(vector).round(3).tolist()
     (-3.0, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     """
+    if not product(start).any():
+        return 0.0, start / np.linalg.norm(start)  # flat; Lanczos would have nothing to start from
     if len(start) > 2 and find_spec("scipy") is not None:
         return _by_lanczos(product, start)
     return by_power_iteration(product, start)

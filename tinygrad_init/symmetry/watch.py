@@ -72,6 +72,7 @@ class Run:
         compared: how many pairs of numbers, until the first that differed or the end.
         first_break: that pair; ``None`` if there was none.
         distance: at the end, between two entries that started equal and together.
+        diverged: after which step a parameter was no longer finite; ``None`` if all were.
         losses: before each step.
         digest: SHA-256 of all parameters at the start and after each step, little-endian.
         model: the trained network.
@@ -81,6 +82,7 @@ class Run:
     compared: int
     first_break: Break | None
     distance: float
+    diverged: int | None
     losses: list[float]
     digest: str
     model: MLP
@@ -103,6 +105,7 @@ def watch(
     watcher = _Watcher(model, symmetry)
     digest = hashlib.sha256()
     losses: list[float] = []
+    diverged: int | None = None
     _add_bits(digest, model)
     for X, y in batches:
         value = loss(model(X), y)
@@ -114,8 +117,10 @@ def watch(
         optimiser.step()
         watcher.after_update(optimiser)
         _add_bits(digest, model)
+        if diverged is None and not all(np.isfinite(p.data).all() for p in model.parameters()):
+            diverged = len(losses)
     return Run(
-        len(losses), watcher.compared, watcher.first_break, watcher.distance(), losses,
+        len(losses), watcher.compared, watcher.first_break, watcher.distance(), diverged, losses,
         digest.hexdigest(), model,
     )  # fmt: skip
 
