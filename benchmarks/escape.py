@@ -44,7 +44,8 @@ def compare(digits: Any, width: int, activation: str, lr: float) -> None:
     found = tg.symmetry.escape(model, X, y, lr=lr, eps=SIZES[0])
     print(f"plateau: loss {found.loss:.4f}; most negative transverse eigenvalue "
           f"{found.eigenvalue:.4f}; predicted growth per step {found.predicted:.5f}")  # fmt: skip
-    print(f"{'difference':>12} {'measured':>10} {'off by':>8} {'eigenvalue then':>16} "
+    print(f"{'difference':>12} {'measured':>10} {'off by':>8} {'slope':>9} {'off by':>8} "
+          f"{'eigenvalue then':>16} "
           f"{'0.1 apart after':>16} {'90% after':>10}")  # fmt: skip
     waits = []
     for eps in SIZES:
@@ -68,8 +69,11 @@ def _row(size: str, found: tg.symmetry.Escape, to_90: int | None) -> str:
     if found.measured is None:
         return f"{size:>12} copies are still {found.curve[-1]:g} apart after " \
                f"{len(found.curve) - 1} steps"
-    off = found.measured / found.predicted - 1
-    return (f"{size:>12} {found.measured:>10.5f} {off:>+8.2%} {found.eigenvalue_after:>16.4f} "
+    grown = f"{found.measured:>10.5f} {found.measured / found.predicted - 1:>+8.2%}"
+    slope = f"{'-':>9} {'':>8}"
+    if found.slope is not None:
+        slope = f"{found.slope:>9.5f} {found.slope / found.predicted - 1:>+8.2%}"
+    return (f"{size:>12} {grown} {slope} {found.eigenvalue_after:>16.4f} "
             f"{found.wait or '-':>16} {to_90 or '':>10}")  # fmt: skip
 
 

@@ -329,3 +329,10 @@ def test_leading_axes_hold_one_network_each(name: str) -> None:
     assert np.array_equal(first, second) == (name != "latin_square")
     if name != "latin_square":
         assert np.array_equal(first, tg.init.get(name)((6, 4)))
+
+
+def test_a_maker_stands_for_the_initialiser_that_it_makes() -> None:
+    for maker in tg.init.BY_NAME.values():
+        assert repr(tg.init.get(maker)) == repr(maker())
+    model = tg.nn.MLP([4, 4, 2], weight_init=[tg.init.latin_square, tg.init.ones])
+    assert len(np.unique(model.layers[0].weight.data)) == 4

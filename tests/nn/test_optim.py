@@ -340,3 +340,79 @@ def test_clipping_nothing_or_by_nothing() -> None:
     assert tg.optim.clip_norm([tg.Tensor([1.0], requires_grad=True)], 1.0) == 0.0
     with pytest.raises(tg.DataError, match="above 0"):
         tg.optim.clip_norm([LEAF], 0.0)
+
+
+# What they say of themselves.
+
+
+def _parameter() -> tg.Tensor:
+    return tg.Tensor([1.0, -2.0], requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "formula"),
+    [
+        (tg.optim.SGD, r"w \leftarrow w - \eta g"),
+        (lambda p: tg.optim.SGD(p, weight_decay=0.1), r"w \leftarrow w - \eta (g + \lambda w)"),
+        (lambda p: tg.optim.SGD(p, momentum=0.9),
+         r"v \leftarrow \mu v + g, \quad w \leftarrow w - \eta v"),
+        (lambda p: tg.optim.SGD(p, momentum=0.9, nesterov=True, weight_decay=0.1),
+         r"v \leftarrow \mu v + g + \lambda w, \quad "
+         r"w \leftarrow w - \eta (g + \lambda w + \mu v)"),
+        (lambda p: tg.optim.Adagrad(p, weight_decay=0.1),
+         r"g \leftarrow g + \lambda w, \quad s \leftarrow s + g^2, \quad "
+         r"w \leftarrow w - \eta \frac{g}{\sqrt{s} + \varepsilon}"),
+    ],
+)  # fmt: skip
+def test_formulas_say_the_update_with_its_settings(make: Any, formula: str) -> None:
+    assert make([_parameter()]).formula == formula
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_decay_stands_where_it_acts(decay: float) -> None:
+    def formula(make: Any) -> str:
+        said: str = make([_parameter()], weight_decay=decay).formula
+        return said
+
+    coupled, decoupled = r"g \leftarrow g + \lambda w", r"- \eta \lambda w"
+    for make in (tg.optim.Adam, tg.optim.RMSProp, tg.optim.Adagrad):
+        assert formula(make).startswith(coupled) == bool(decay)
+        assert decoupled not in formula(make)
+    assert coupled not in formula(tg.optim.AdamW)
+    assert formula(tg.optim.AdamW).endswith(decoupled) == bool(decay)
+    assert (r"\mu u" in tg.optim.RMSProp([_parameter()], momentum=0.5).formula) is True
+
+
+def test_the_memory_is_a_copy_of_what_is_remembered_of_each_entry() -> None:
+    w, single = _parameter(), tg.Tensor(3.0, requires_grad=True)
+    optimiser = tg.optim.Adam([w, single], lr=0.1)
+    assert optimiser.memory(w) == {}
+    w.grad, single.grad = np.array([1.0, 2.0]), np.array(5.0)
+    optimiser.step()
+    memory = optimiser.memory(w)
+    np.testing.assert_allclose(memory["mean"], [0.1, 0.2], rtol=1e-15)
+    np.testing.assert_allclose(memory["square"], [0.001, 0.004], rtol=1e-12)
+    assert optimiser.memory(single)["mean"] == pytest.approx(0.5)
+    memory["mean"][:] = 7
+    assert optimiser.memory(w)["mean"][0] == pytest.approx(0.1)
+    with pytest.raises(tg.DataError, match="not a parameter"):
+        optimiser.memory(_parameter())
+
+
+def test_without_momentum_nothing_is_remembered() -> None:
+    w = _parameter()
+    optimiser = tg.optim.SGD([w], lr=0.1, weight_decay=0.5)
+    w.grad = np.array([1.0, 1.0])
+    optimiser.step()
+    assert optimiser.memory(w) == {}
+    np.testing.assert_allclose(w.data, [1 - 0.1 * 1.5, -2 - 0.1 * 0.0], rtol=1e-15)
+
+
+def test_optimisers_go_by_name() -> None:
+    kinds = [tg.optim.SGD, tg.optim.Adam, tg.optim.AdamW, tg.optim.RMSProp, tg.optim.Adagrad]
+    assert [tg.optim.get(kind.__name__.lower()) for kind in kinds] == kinds
+    assert [tg.optim.get(kind) for kind in kinds] == kinds
+    with pytest.raises(tg.DataError, match="choose from sgd"):
+        tg.optim.get("SGD with momentum")
+    with pytest.raises(tg.DataError, match="wants lr from 0"):
+        tg.optim.SGD([_parameter()], lr="0.1")  # type: ignore[arg-type]

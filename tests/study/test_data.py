@@ -10,6 +10,7 @@ import pytest
 from sklearn import datasets
 
 import tinygrad_init as tg
+from tinygrad_init.nn.minibatches import passes
 
 SHAPES = {
     "digits": (1797, 64, 10),
@@ -177,3 +178,20 @@ def test_an_empty_minibatch_is_refused(size: int) -> None:
 def test_examples_and_labels_go_in_pairs() -> None:
     with pytest.raises(tg.ShapeError, match="4 examples and 3 labels"):
         next(tg.data.batches(np.zeros((4, 1)), np.zeros(3), 2))
+
+
+def test_no_examples_are_no_minibatches() -> None:
+    with pytest.raises(tg.DataError, match="no examples"):
+        next(tg.data.batches(np.zeros((0, 1)), np.zeros(0), 2))
+
+
+def test_passes_go_on_for_ever_each_in_another_order() -> None:
+    X, y = np.arange(12.0)[:, np.newaxis], np.arange(12)
+    endless = passes(X, y, 5, rng=3)
+    seen = [[int(i) for _ in range(3) for i in next(endless)[1]] for _ in range(4)]
+    assert all(sorted(one) == list(range(12)) for one in seen)
+    assert len({tuple(one) for one in seen}) == 4
+    generator = np.random.default_rng(3)
+    by_hand = [[int(i) for _, labels in tg.data.batches(X, y, 5, generator) for i in labels]
+               for _ in range(4)]  # fmt: skip
+    assert seen == by_hand

@@ -123,15 +123,147 @@ def test_an_optimiser_that_treats_neurons_differently_is_found_out() -> None:
     assert "Nothing is known of _PerNeuron" in " ".join(str(found).split())
 
 
-def test_a_memory_that_does_not_start_at_zero_is_reported() -> None:
+@pytest.mark.parametrize("start", [0.0, 0.5, "uneven"])
+def test_a_memory_may_be_there_at_the_start_if_it_is_even(start: Any) -> None:
     def warm(parameters: list[tg.Tensor], lr: float) -> tg.optim.Optimiser:
         optimiser = tg.optim.SGD(parameters, lr, momentum=0.9)
+        kept = [parameter.data.copy() for parameter in parameters]
         for parameter in parameters:
-            parameter.grad = np.zeros(parameter.shape)
+            parameter.grad = np.full(parameter.shape, 0.0 if start == "uneven" else start)
+            if start == "uneven" and parameter.ndim == 2:
+                parameter.grad[0, -1] = 1e-3
         optimiser.step()
+        for parameter, data in zip(parameters, kept, strict=True):
+            parameter.data = data
         return optimiser
 
-    assert _certify(optimizer=warm).assumptions[2].is_met is False
+    found = _certify(optimizer=warm)
+    assert found.assumptions[2].is_met is (start != "uneven")
+    assert found.holds is (start != "uneven")
+    if start == "uneven":
+        assert "Why it lasts" not in str(found), "the induction has no start"
+
+
+class _Sign(tg.optim.SGD):
+    """Moves by the sign of the gradient; its formula is not that of SGD."""
+
+    def _change(self, w: Array, gradient: Array, state: Any, settings: Any) -> Array:
+        return np.sign(gradient) * settings["lr"]
+
+
+def test_the_formula_of_another_update_is_not_shown() -> None:
+    found = _certify(optimizer=_Sign)
+    assert found.holds
+    assert all(one.formula == "" for one in found.derivation)
+    assert "w - η g" not in str(found)
+    assert not found.is_repeatable
+
+
+@pytest.mark.parametrize("mix", [
+    tg.F.softmax, lambda z: np.tanh(z) / ((z * z).sum(axis=-1, keepdims=True) + 1),
+    lambda z: z - z.mean(axis=0),
+])  # fmt: skip
+def test_an_activation_that_mixes_is_found_out(mix: Any) -> None:
+    """Neurons are treated alike by softmax, too, but the equations are not those of the document.
+
+    The last one mixes examples, which a neuron alone does as well: the equations tell.
+    """
+    model = tg.nn.MLP([4, 7, 3], mix, ["constant", tg.init.constant(0.2)])
+    found = tg.symmetry.certify(model, X, np.eye(3)[Y], loss="mse", steps=4)
+    assert not found.holds
+    assert found.exact.first_break is None
+    assert found.verdict.startswith(("It is not shown", "It does not hold: an equation"))
+
+
+def test_a_network_that_computes_otherwise_is_refused() -> None:
+    class Centred(tg.nn.MLP):
+        def forward(self, x: Any) -> Any:
+            return super().forward(x - np.mean(x))
+
+    for ask in (tg.symmetry.certify, tg.symmetry.escape):
+        with pytest.raises(tg.DataError, match="Centred has a forward of its own"):
+            ask(Centred([4, 7, 3], weight_init="constant"), X, Y)
+
+
+def test_parameters_that_are_frozen_shared_or_not_of_a_layer_are_refused() -> None:
+    frozen = tg.nn.MLP([4, 7, 3], weight_init="constant")
+    frozen.layers[0].bias.requires_grad = False
+    shared = tg.nn.MLP([4, 4, 4, 3], weight_init="constant")
+    shared.layers[1].weight = shared.layers[0].weight
+    more = tg.nn.MLP([4, 7, 3], weight_init="constant")
+    more.scale = tg.Tensor(1.0, requires_grad=True)  # type: ignore[attr-defined]
+    for model in (frozen, shared, more):
+        for ask in (tg.symmetry.certify, tg.symmetry.escape):
+            with pytest.raises(tg.DataError, match="each its own and requiring a gradient"):
+                ask(model, X, Y)
+    with pytest.raises(tg.DataError, match="share a parameter"):
+        tg.symmetry.analyze(shared)
+
+
+@pytest.mark.parametrize("loss", [
+    lambda output, labels: 1.0, lambda output, labels: (output * output).sum(axis=-1),
+])  # fmt: skip
+def test_a_loss_that_is_no_number_is_refused(loss: Any) -> None:
+    with pytest.raises(tg.DataError, match="a loss gives a Tensor with one entry"):
+        _certify(loss=loss)
+
+
+def test_who_may_repeat_it_is_said() -> None:
+    everybody = "whoever repeats the run gets the same"
+    own_loss = lambda output, labels: tg.losses.cross_entropy(output, labels) * 2
+    seed = np.random.SeedSequence(3)
+    ways: list[tuple[bool, dict[str, Any]]] = [
+        (True, {}), (True, {"batch_size": 5}), (True, {"batch_size": 5, "rng": seed}),
+        (False, {"batch_size": 5, "rng": None}), (False, {"loss": own_loss}),
+    ]  # fmt: skip
+    for is_repeatable, more in ways:
+        found = _certify(**more)
+        assert found.is_repeatable is is_repeatable
+        assert (everybody in " ".join(str(found).split())) is is_repeatable
+
+
+def test_what_the_run_started_from_is_in_the_document() -> None:
+    found = _certify(batch_size=5, rng=77)
+    sha = hashlib.sha256(X.astype("<f8").tobytes() + Y.astype("<i8").tobytes()).hexdigest()
+    assert sha[:16] in found.setting["data"]
+    assert found.setting["minibatches"] == "5 examples, seed 77"
+    assert _certify(batch_size=100).setting["minibatches"] == "12 examples, seed 0"
+    other = _certify(tg.nn.MLP([4, 7, 3], weight_init="ones"))
+    assert other.setting["starting weights"] != found.setting["starting weights"]
+
+
+def test_both_arithmetics_are_run() -> None:
+    examples, labels = RNG.random((40, 31)), RNG.integers(0, 3, 40)
+    model = tg.nn.MLP([31, 17, 3], rng=0)
+    found = tg.symmetry.certify(model, examples, labels, steps=5)
+    assert found.exact.digest != found.ordinary.digest
+    digest, _ = _by_hand(model, [(examples, labels)] * 5, lambda p: tg.optim.SGD(p, 0.1))
+    assert found.exact.digest == digest
+
+
+def test_a_model_that_was_in_evaluation_is_certified_in_training() -> None:
+    class Drop(tg.nn.Module):
+        def __init__(self) -> None:
+            self.inner = tg.nn.Dropout(0.5, rng=0)
+
+        def forward(self, z: Any) -> Any:
+            return self.inner(np.tanh(z))
+
+    model = tg.nn.MLP([4, 7, 3], Drop(), "constant").eval()
+    assert not _certify(model).holds
+    assert not model.training, "the model itself is left in evaluation"
+
+
+def test_losses_classes_and_counts_are_those_of_the_run() -> None:
+    model = tg.nn.MLP([4, 9, 3], weight_init="constant")
+    model.layers[0].bias.data = [0.0, 1, 2, 3, 4, 5, 6, 7, 7]
+    found = _certify(model, steps=9)
+    text = " ".join(str(found).split())
+    assert f"from {found.exact.losses[0]:.6g} to {found.exact.losses[-1]:.6g}" in text
+    assert found.exact.losses[0] != found.exact.losses[-1]
+    assert "{7-8}; {0}; {1}; {2}; {3}; {4}; … 2 more" in text
+    assert "8 of 9 at the start, as many at the end" in text
+    assert found.derivation[0].neurons == (7, 8)
 
 
 @pytest.mark.parametrize("part", ["terms", "total", "update"])

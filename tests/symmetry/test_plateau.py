@@ -304,9 +304,51 @@ def test_an_escape_says_what_it_found(digits: Any) -> None:
         assert f"{number:.5f}" in text
     assert f"predicted {found.predicted_wait:.0f}, measured {found.wait}" in text
     assert "from a difference of 1e-08, in reproducible arithmetic" in text
+    with pytest.raises(tg.DataError, match="steps=-1"):
+        found.again(1e-8, steps=-1)
+    numbers = f"predicted={found.predicted:.5f}, measured={found.measured:.5f}"
+    assert repr(found) == f"Escape({numbers}, eps=1e-08)"
     short = found.again(1e-8, steps=3)
     assert "too few steps to tell" in str(short)
     assert "not in 3 (then " in str(short)
+
+
+def test_the_whole_distance_grows_at_that_rate_as_well(digits: Any) -> None:
+    X, y = digits.X_train[:300], digits.y_train[:300]
+    first = tg.symmetry.escape(_constant(8), X, y, lr=0.2, eps=1e-9)
+    for found in (first, first.again(1e-13), first.again(1e-7)):
+        assert found.slope is not None
+        assert abs(found.slope / found.predicted - 1) < WITHIN
+        half = (found.curve > math.sqrt(found.eps * 1e-4)) & (found.curve < 1e-4)
+        slope, _ = np.polyfit(np.flatnonzero(half), np.log(found.curve[half]), 1)
+        assert found.slope == pytest.approx(slope)
+        assert f"{found.slope:.5f}" in str(found)
+
+
+def test_a_latin_square_that_nothing_touches_is_not_apart(digits: Any) -> None:
+    weights: Any = ["constant", tg.init.latin_square(), "constant"]
+    model = tg.nn.MLP([64, 5, 5, 10], weight_init=weights, rng=0)
+    X, y = digits.X_train[:60], digits.y_train[:60]
+    found = tg.symmetry.escape(model, X, y, eps=0, plateau_steps=50, steps=30)
+    assert not found.curve.any()
+    assert found.again(1e-9, steps=30).curve.all()
+
+
+def test_an_activation_that_mixes_neurons_has_no_quotient_and_is_refused(digits: Any) -> None:
+    mix = lambda z: np.tanh(z) / ((z * z).sum(axis=-1, keepdims=True) + 1)
+    model = tg.nn.MLP([64, 5, 10], mix, "constant")
+    with pytest.raises(tg.DataError, match="mixes the neurons"):
+        tg.symmetry.escape(model, digits.X_train[:20], digits.y_train[:20])
+
+
+def test_training_that_diverges_is_refused(digits: Any) -> None:
+    X, y = digits.X_train[:20], digits.y_train[:20]
+    with pytest.raises(tg.DataError, match="diverged"):
+        tg.symmetry.escape(_constant(5, "relu"), X, y, lr=1e200, plateau_steps=20)
+    model = _constant(5)
+    model.layers[0].bias.data = np.full(5, np.nan)
+    with pytest.raises(tg.DataError, match=r"layers\.0\.bias"):
+        tg.symmetry.escape(model, X, y)
 
 
 def test_the_model_is_left_alone(digits: Any) -> None:

@@ -154,6 +154,49 @@ def test_a_chain_links_what_is_farther_apart_and_the_report_says_how_far() -> No
     assert "within" not in str(tg.symmetry.analyze(layers))
 
 
+def test_a_chain_may_lead_through_neurons_of_other_classes() -> None:
+    layers = [([[0.0, 0.9, 1.8]], [0.0] * 3), ([[1.0], [5.0], [1.0]], [0.0])]
+    found = tg.symmetry.analyze(layers, tol=1.0)
+    assert found.classes == [((0, 2), (1,))]
+    assert found.widest == pytest.approx(1.8)
+    assert found.holds_for(layers)
+
+
+@repeatable
+@given(_coloured(), st.sampled_from([1e-3, 0.02, 0.1, 0.4]), st.integers(0, 10**6))
+def test_classes_with_a_tolerance_hold_for_their_network(
+    drawn: Configuration, tol: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    layers = [(w + rng.normal(scale=tol / 3, size=w.shape), b) for w, b in
+              _pairs(network(drawn)[0])]  # fmt: skip
+    assert tg.symmetry.analyze(layers, tol=tol).holds_for(layers)
+
+
+def test_a_tolerance_takes_entries_that_are_exactly_that_far_apart() -> None:
+    layers = [([[1.0, 1.5]], [0.0, 0.0]), ([[1.0], [1.0]], [0.0])]
+    assert tg.symmetry.analyze(layers, tol=0.5).effective_widths == [1]
+
+
+def test_the_quotient_keeps_the_dtype() -> None:
+    model = tg.nn.MLP([3, 5, 2], weight_init="constant", dtype=np.float32)
+    small = tg.symmetry.analyze(model).quotient()
+    assert {parameter.dtype for parameter in small.parameters()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ([np.ones((2, 2)), np.ones(2)], "a list of ndarray"),
+        ([(np.ones((2, 2)), None)], "zeros"),
+        ([([[1.0, 2.0], [3.0]], [0.0, 0.0])], "several lengths"),
+    ],
+)
+def test_what_was_meant_is_said(model: Any, message: str) -> None:
+    with pytest.raises(tg.DataError, match=message):
+        tg.symmetry.analyze(model)
+
+
 def test_entries_to_different_classes_are_not_compared() -> None:
     # From input 0 the weights are 0 and 1, from input 1 they are 0.5 and 0.5 + 1e-9. Were all four
     # taken together, a tolerance of 0.6 would link 0 to 1 by way of 0.5.
@@ -161,8 +204,8 @@ def test_entries_to_different_classes_are_not_compared() -> None:
     assert tg.symmetry.analyze(layers, tol=0.6).effective_widths == [2]
 
 
-@pytest.mark.parametrize("tol", [-1e-9, math.nan, math.inf])
-def test_what_is_no_tolerance_is_refused(tol: float) -> None:
+@pytest.mark.parametrize("tol", [-1e-9, math.nan, math.inf, None, "a"])
+def test_what_is_no_tolerance_is_refused(tol: Any) -> None:
     with pytest.raises(tg.DataError, match="tol="):
         tg.symmetry.analyze(tg.nn.MLP([2, 3, 1]), tol=tol)
 

@@ -325,7 +325,7 @@ BY_NAME: dict[str, Callable[[], Initialiser]] = {
 }  # fmt: skip
 
 
-def get(name: str | Initialiser | Callable[..., Array]) -> Initialiser:
+def get(name: str | Initialiser | Callable[..., Any]) -> Initialiser:
     """The initialiser of that name with its default settings; initialisers pass through.
 
     So do functions ``(shape, rng) -> array``; and ``tg.init.ones`` stands for ``tg.init.ones()``.

@@ -30,6 +30,8 @@ def batches(
     """
     if len(X) != len(y):
         raise ShapeError(f"there are {len(X)} examples and {len(y)} labels: they go in pairs")
+    if not len(X):
+        raise DataError("there are no examples to make minibatches of")
     if batch_size < 1:
         raise DataError(f"a minibatch holds one example or more, got batch_size={batch_size}")
     order = init.generator(rng).permutation(len(X))

@@ -116,7 +116,8 @@ class Optimiser:
         """
         for known, state in zip(self.parameters, self._states, strict=True):
             if known is parameter:
-                return {name: np.array(kept) for name, kept in state.items() if np.ndim(kept)}
+                arrays = {k: kept for k, kept in state.items() if isinstance(kept, np.ndarray)}
+                return {name: kept.copy() for name, kept in arrays.items()}
         raise DataError(f"{parameter.describe()} is not a parameter of this optimiser")
 
     def step(self) -> None:

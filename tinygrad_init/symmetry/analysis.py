@@ -102,7 +102,8 @@ class Symmetry:
 
         A class sends the sum of what its members send, so the weights from a class to a neuron are
         added up. (With a ``tol`` one member stands for its class, and the function is only about
-        the same.)
+        the same. An activation that mixes the neurons of a layer, as softmax does, gives another
+        function.)
 
         Raises:
             DataError: if the analysis was of bare weights, whose activation is not known.
@@ -187,7 +188,8 @@ def analyze(model: MLP | Sequence[tuple[Any, Any]], tol: float = 0.0) -> Symmetr
             wide nothing shows that this was forgotten.)
         tol: entries that are compared with each other (those from one class to the neurons of a
             layer) count as equal if they are within ``tol`` or linked by a chain of entries that
-            are. Chains can be long where there are many entries: the report says how long.
+            are, whoever's they are in that layer. Chains can be long where there are many entries:
+            the report says how long.
 
     Raises:
         DataError: if it is no such stack, or its numbers are not real, or ``tol`` is negative.
@@ -209,7 +211,7 @@ def analyze(model: MLP | Sequence[tuple[Any, Any]], tol: float = 0.0) -> Symmetr
     colours[0], colours[-1] = np.arange(len(colours[0])), np.arange(len(colours[-1]))
     rounds, to_look_at = 0, set(range(1, len(layers)))
     while True:
-        refined, widest = _refine(weights, colours, to_look_at)
+        refined, _ = _refine(weights, colours, to_look_at)
         rounds += 1
         # A refinement with as many colours is the same partition. A layer can only split again
         # after one beside it did.
@@ -219,8 +221,8 @@ def analyze(model: MLP | Sequence[tuple[Any, Any]], tol: float = 0.0) -> Symmetr
         to_look_at = {k + side for k in split for side in (-1, 1)} & set(range(1, len(layers)))
         colours = refined
     classes = [members(layer) for layer in colours[1:-1]]
-    if rounds > 1 and tol:  # the last round need not have looked everywhere
-        _, widest = _refine(weights, colours, range(1, len(layers)))
+    # The last round need not have looked everywhere.
+    widest = _refine(weights, colours, range(1, len(layers)))[1] if tol else 0.0
     source = model if isinstance(model, MLP) else None
     return Symmetry(classes, rounds, float(tol), widest, layers, source)
 
@@ -231,6 +233,12 @@ def _layers_of(model: MLP | Sequence[tuple[Any, Any]]) -> Layers:
             raise DataError(
                 f"this is an ensemble of {model.members} networks, and each has its own classes: "
                 f"analyze one of them, such as model.member(0)"
+            )
+        parameters = [one for layer in model.layers for one in (layer.weight, layer.bias)]
+        if len({id(one) for one in parameters}) < len(parameters):
+            raise DataError(
+                "two layers of this model share a parameter, which then receives the gradients of "
+                "both: ties of such a network are not those of its weights"
             )
         pairs: Sequence[tuple[Any, Any]] = [
             (layer.weight.data, layer.bias.data) for layer in model.layers
@@ -314,8 +322,10 @@ def _refine(
     refined, widest = list(colours), 0.0
     for k in to_look_at:
         (incoming, bias), (outgoing, _) = weights.layers[k - 1], weights.layers[k]
-        # A neuron that is alone in its class cannot split from anybody.
-        tied = np.flatnonzero(np.bincount(colours[k])[colours[k]] > 1)
+        # A neuron that is alone in its class cannot split from anybody; but with a tolerance its
+        # weights may be links in the chains of others.
+        is_tied = np.bincount(colours[k])[colours[k]] > 1
+        tied = np.flatnonzero(is_tied | (weights.tol > 0))
         parts = [
             _multisets(bias[tied, np.newaxis], np.zeros(1, np.int64), weights.tol),
             _multisets(incoming.T[tied], colours[k - 1], weights.tol),
@@ -366,13 +376,13 @@ def _clusters(block: Array, tol: float) -> tuple[Array, float]:
         return np.zeros(block.shape, np.int64), 0.0
     order = np.argsort(entries, kind="stable")
     row = entries[order]
-    with np.errstate(invalid="ignore"):  # inf - inf: then they are equal
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf: then they are equal
         is_near = (np.diff(row) <= tol) | (row[1:] == row[:-1]) | np.isnan(row[:-1])
     starts = np.flatnonzero(np.append(True, ~is_near))
     ends = np.append(starts[1:], len(row))
     numbers = np.empty(len(row), np.int64)
     numbers[order] = np.repeat(np.arange(len(starts)), ends - starts)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         widths = row[ends - 1] - row[starts]
     return numbers.reshape(block.shape), float(np.nanmax(widths, initial=0.0))
 
@@ -408,7 +418,7 @@ def class_numbers(classes: Classes) -> Array:
 
 
 def _counts(colours: list[Array]) -> list[int]:
-    return [int(layer.max()) for layer in colours]
+    return [int(layer.max()) + 1 for layer in colours]
 
 
 def _singletons(count: int) -> Classes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -15,16 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..autograd import DataError, Tensor, grad
+from ..autograd import DataError, Tensor, grad, no_grad
 from ..autograd.modes import EXACT, PLAIN, in_arithmetic
 from ..graph.article import Article, Paragraph, code, verbatim
 from ..graph.render import write_whole
-from ..nn import ACTIVATIONS, MLP, init, losses, optim
+from ..nn import MLP, init, losses, optim
 from ..nn.minibatches import passes
 from . import proof
 from .analysis import Symmetry, analyze, codes
-from .derivation import Derivation, derive
-from .examples import examples_of, whole
+from .blocks import blocks_of, partners
+from .derivation import Derivation, activate, derive
+from .examples import examples_of, refuse_what_is_no_plain_mlp, whole
 from .watch import Batch, Break, Run, watch
 
 Array = NDArray[Any]
@@ -65,6 +67,7 @@ class Certificate:
         derivation: the chain rule of two tied neurons, for every hidden layer that has some.
         exact: the run in order-independent arithmetic.
         ordinary: the same run in ordinary arithmetic.
+        has_seed: whether the minibatches can be drawn again.
     """
 
     symmetry: Symmetry
@@ -73,17 +76,20 @@ class Certificate:
     derivation: list[Derivation]
     exact: Run
     ordinary: Run
+    has_seed: bool
 
     @cached_property
     def holds(self) -> bool:
         """Whether neurons were tied, and stayed so in every bit that was compared.
 
-        All of it is computed: some neurons are tied at the start, the two sides of the derivation
-        are equal, nothing differed at any step in order-independent arithmetic, all numbers stayed
-        finite, and the classes of the start are ties of the trained network.
+        All of it is computed: some neurons are tied at the start, no assumption was found not to be
+        met, the equations of the derivation are true and their two sides equal, nothing differed at
+        any step in order-independent arithmetic, all numbers stayed finite, and the classes of the
+        start are ties of the trained network.
         """
         return (
             not self.symmetry.is_trivial
+            and all(one.is_met is not False for one in self.assumptions)
             and self.exact.diverged is None
             and all(one.holds for one in self.derivation)
             and self.exact.first_break is None
@@ -97,8 +103,17 @@ class Certificate:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all parameters of the exact run, which everybody gets who repeats it."""
+        """SHA-256 of all parameters of the exact run."""
         return self.exact.digest
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether everybody who repeats the run gets the digest, on any machine.
+
+        So it is if every assumption is known to be met: a function of one's own may have other bits
+        elsewhere, and what is drawn without a seed comes out otherwise.
+        """
+        return self.has_seed and all(one.is_met for one in self.assumptions)
 
     @cached_property
     def verdict(self) -> str:
@@ -208,8 +223,7 @@ def certify(
     >>> tg.symmetry.certify(tg.nn.MLP([4, 6, 3], rng=0), X, y, steps=10).holds
     False
     """
-    if not isinstance(model, MLP):
-        raise DataError(f"certify takes an MLP, got {type(model).__name__}")
+    refuse_what_is_no_plain_mlp(model, "certify")
     whole("steps", steps, least=1)
     if batch_size is not None:
         whole("batch_size", batch_size, least=1)
@@ -242,16 +256,39 @@ def certify(
                 derivation = derive(one, minibatches(), measure, optimiser, symmetry)
         one, optimiser = fresh()
         assumptions = _assumptions(one, optimiser, measure, next(minibatches()))
+    start = [parameter.data for parameter in model.parameters()]
+    taken = len(examples) if batch_size is None else min(batch_size, len(examples))
     setting = {
         "network": code(f"MLP({model.sizes}), {_name(model.activation)}"),
         "numbers": str(model.layers[0].weight.dtype),
-        "data": f"{len(examples)} examples, shape {examples.shape}",
+        "starting weights": f"SHA-256 {code(_fingerprint(*start))}",
+        "data": f"{len(examples)} examples, shape {examples.shape}, SHA-256 "
+        f"{code(_fingerprint(examples, wanted))}",
         "loss": code(_name(loss)),
         "optimiser": _optimiser_in_words(optimiser),
-        "minibatches": "all examples" if batch_size is None else f"{batch_size} examples",
+        "minibatches": "all examples"
+        if batch_size is None
+        else f"{taken} examples, {_seed_in_words(rng)}",
         "steps": str(steps),
     }
-    return Certificate(symmetry, setting, assumptions, derivation, exact, ordinary)
+    has_seed = batch_size is None or rng is not None
+    return Certificate(symmetry, setting, assumptions, derivation, exact, ordinary, has_seed)
+
+
+def _fingerprint(*arrays: Array) -> str:
+    """The first digits of the SHA-256 of arrays, little-endian."""
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    return sha.hexdigest()[:16]
+
+
+def _seed_in_words(rng: init.Seed) -> str:
+    if rng is None:
+        return "drawn without a seed"
+    if isinstance(rng, np.random.Generator):
+        return "drawn from a generator of yours"
+    return f"seed {rng.entropy if isinstance(rng, np.random.SeedSequence) else rng}"
 
 
 def _make(
@@ -304,11 +341,17 @@ def _assumptions(
 ) -> list[Assumption]:
     name = type(optimiser).__name__
     is_own_rule = type(optimiser).__module__ != optim.__name__
-    has_memory = any(optimiser.memory(parameter) for parameter in model.parameters())
+    memories = [optimiser.memory(parameter) for parameter in model.parameters()]
+    is_even = all(
+        _is_even(kept, block)
+        for memory, block in zip(memories, blocks_of(analyze(model)), strict=True)
+        for kept in memory.values()
+    )
     settings = [value for group in optimiser.groups for key, value in group.items()
                 if key != "parameters"]  # fmt: skip
     has_arrays = any(map(np.ndim, settings))
-    is_own_activation = not (isinstance(model.activation, str) and model.activation in ACTIVATIONS)
+    is_own_activation = not isinstance(model.activation, str)
+    is_entrywise = _is_entrywise(model, batch[0])
     is_own_loss = loss not in losses.BY_NAME.values()
     is_settled = _has_settled_gradients(model, loss, batch)
     return [
@@ -331,11 +374,16 @@ def _assumptions(
             None if is_own_rule else True,
         ),
         Assumption(
-            "The memories of all entries start equal.",
-            "It starts with a memory of its own."
-            if has_memory
+            "The memories of all entries of a block start equal: of the weights from one class to "
+            "another, and of the biases of a class.",
+            "They do not."
+            if not is_even
+            else "Checked: they are equal."
+            if any(memories)
+            else "See the evidence; what it may remember is not known."
+            if is_own_rule
             else "Checked: nothing is remembered at the start.",
-            not has_memory,
+            False if not is_even else None if is_own_rule else True,
         ),
         Assumption(
             "The settings of the rule are single numbers.",
@@ -345,10 +393,12 @@ def _assumptions(
         Assumption(
             "All neurons of a layer have the same activation, and into it goes a neuron's own sum "
             "and nothing else.",
-            "It is a function of your own: see the evidence."
+            "A neuron that is computed without the others of its layer comes out otherwise."
+            if not is_entrywise
+            else "It is a function of your own; on a minibatch it computed each neuron by itself."
             if is_own_activation
             else f"By construction: it is {code(_name(model.activation))}, entry by entry.",
-            None if is_own_activation else True,
+            False if not is_entrywise else None if is_own_activation else True,
         ),
         Assumption(
             "The loss sees the parameters only through the outputs.",
@@ -358,13 +408,37 @@ def _assumptions(
             None if is_own_loss else True,
         ),
         Assumption(
-            "Nothing is drawn at random for single neurons, as dropout does.",
+            "Nothing is drawn at random on the way, as dropout does for every neuron.",
             "Checked: the gradients of one minibatch, computed twice, are the same."
             if is_settled
             else "The gradients of one minibatch, computed twice, are not the same.",
             is_settled,
         ),
     ]
+
+
+def _is_even(kept: Array, block: Array) -> bool:
+    """Whether a memory is one number on every block."""
+    places, firsts = partners(np.zeros(block.shape), block)
+    numbers = codes(np.broadcast_to(kept, block.shape)).ravel()
+    return bool((numbers[places] == numbers[firsts]).all())
+
+
+def _is_entrywise(model: MLP, X: Array) -> bool:
+    """Whether every hidden neuron by itself computes what it computes beside the others."""
+    with in_arithmetic(EXACT), no_grad():
+        x: Any = X
+        for layer in model.layers[:-1]:
+            z = layer(x).data
+            x = activate(model.activation, Tensor(z)).data
+            alone = [activate(model.activation, Tensor(column)).data for column in _columns(z)]
+            if x.shape != z.shape or not np.array_equal(codes(x), codes(np.hstack(alone))):
+                return False
+    return True
+
+
+def _columns(array: Array) -> Iterator[Array]:
+    return (array[:, c : c + 1] for c in range(array.shape[1]))
 
 
 def _has_settled_gradients(model: MLP, loss: losses.Loss, batch: Batch) -> bool:

@@ -14,17 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..autograd import Tensor, grad
+from ..autograd import DataError, F, Tensor, grad
+from ..autograd.modes import EXACT, in_arithmetic
 from ..graph import Graph, GraphNode, trace
 from ..graph.article import Block, Formula, Paragraph, Table, code, text_of
 from ..nn import ACTIVATIONS, MLP
 from ..nn.losses import Loss
 from ..nn.optim import Optimiser
 from .analysis import Symmetry, class_numbers, codes
-from .watch import Batch
+from .watch import Batch, one_number
 
 Array = NDArray[Any]
 SHOWN_TERMS = 3  #: of a sum, in a table
+SUM_ROUNDINGS, STEP_ROUNDINGS = 2, 32  #: of a sum and then its bias; of an activation's own rule
 ROUNDING = 1e-10  #: gradients this much smaller than the loss's own are nothing but rounding
 PATIENCE = 10  #: steps to wait for a gradient that is more than that
 
@@ -39,12 +41,20 @@ class Side:
             values alone; a single number has the second factor 1.
         order: shape (terms,): at which place of the sum each of them stands.
         total: what the computation made of them.
+        expected: what they give without it: their sum, or the activation of this neuron alone.
     """
 
     neuron: int
     terms: Array
     order: Array
     total: float
+    expected: float
+
+    @property
+    def error(self) -> float:
+        """How far the result is from what is expected, relative to the sizes of the terms."""
+        size = _exact_sum(np.abs(self.terms[:, 0] * self.terms[:, 1]))
+        return abs(self.total - self.expected) / size if size else abs(self.total - self.expected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +67,7 @@ class Equation:
         index: the letter over which it sums; none for a step through the activation.
         sides: the two neurons.
         is_reordered: whether their terms come in another order.
+        precision: of the numbers, 2**-52 for float64.
     """
 
     latex: str
@@ -64,6 +75,17 @@ class Equation:
     index: str
     sides: tuple[Side, Side]
     is_reordered: bool
+    precision: float
+
+    @property
+    def is_true(self) -> bool:
+        """Whether the results are what the terms give, but for the roundings of the computation.
+
+        A sum is as exact as its largest terms allow; a step through the activation as a few
+        roundings do.
+        """
+        roundings = SUM_ROUNDINGS if self.index else STEP_ROUNDINGS
+        return all(side.error <= roundings * self.precision for side in self.sides)
 
     @property
     def has_equal_terms(self) -> bool:
@@ -111,10 +133,10 @@ class Derivation:
 
     @property
     def holds(self) -> bool:
-        """Whether the two sides are equal in every equation, and after the update."""
+        """Whether every equation is true, and its two sides are equal, and so are the updates."""
         pairs = (codes(np.array(pair)) for pair in self.update.values())
         return all(
-            equation.has_equal_terms and equation.has_equal_totals for equation in self.equations
+            one.is_true and one.has_equal_terms and one.has_equal_totals for one in self.equations
         ) and all(first == second for first, second in pairs)
 
     def blocks(self) -> list[Block]:
@@ -169,7 +191,7 @@ def derive(
     twins = {layer: _Twins(model, symmetry, layer) for layer in pairs}
     found: list[Derivation] = []
     for step, (X, y) in enumerate(batches, start=1):
-        traced = trace(loss(model(X), y))
+        traced = trace(one_number(loss(model(X), y)))
         passes = _Passes(traced, model)
         told = [passes.equations(layer, i, j) for layer, (i, j) in pairs.items()]
         entries = [
@@ -184,13 +206,22 @@ def derive(
         found = [
             Derivation(
                 layer + 1, (i, j), step, passes.is_telling(layer), passes.example(layer), equations,
-                _update(model, optimiser, layer, places, before, slopes), optimiser.formula,
+                _update(model, optimiser, layer, places, before, slopes), formula_of(optimiser),
             )
             for (layer, (i, j)), equations, places in zip(pairs.items(), told, entries, strict=True)
         ]  # fmt: skip
         if step == PATIENCE or all(passes.is_telling(layer) for layer in pairs):
             break
     return found
+
+
+def formula_of(optimiser: Optimiser) -> str:
+    """Its formula, if the class that says how it moves weights says this, too."""
+
+    def definer(name: str) -> type:
+        return next(kind for kind in type(optimiser).__mro__ if name in vars(kind))
+
+    return optimiser.formula if definer("formula") is definer("_change") else ""
 
 
 def _update(
@@ -226,6 +257,7 @@ class _Passes:
 
     def __init__(self, traced: Graph, model: MLP) -> None:
         self.model = model
+        self.precision = float(np.finfo(model.layers[0].weight.dtype).eps)
         self.by_id = {node.id: node for node in traced.nodes}
         self.by_label = {node.label: node for node in traced.nodes if node.label}
         self.uses: dict[str, list[str]] = {}
@@ -236,6 +268,8 @@ class _Passes:
 
     def at(self, label: str) -> GraphNode:
         """A parameter."""
+        if label not in self.by_label or self.by_label[label].gradient is None:
+            raise DataError(f"the loss does not depend on {label}: nothing flows back to it")
         return self.by_label[label]
 
     def into(self, layer: int) -> Array:
@@ -284,7 +318,7 @@ class _Passes:
         weight, bias = self.at(f"W{layer + 1}"), self.at(f"b{layer + 1}")
         onward = self.at(f"W{layer + 2}")
         incoming, outgoing = weight.value, onward.value
-        local = _local_slopes(self.model.activation, sums[n])
+        local = {c: slope_alone(self.model.activation, sums[n, c]) for c in (i, j)}
         k = self.largest_slope(layer, i)
         m = int(np.abs(onward.gradient[i]).argmax())
         x, z, h, W, b, V, above_z = _names(layer)
@@ -293,12 +327,15 @@ class _Passes:
 
         def equation(
             latex: str, what: str, index: str, terms: Callable[[int], tuple[Any, Any]],
-            totals: Array,
+            totals: Array, expected: Callable[[int], float] | None = None,
         ) -> Equation:
             left, right = (np.array(terms(neuron), np.float64).T for neuron in (i, j))
-            sides = _side(i, left, totals[i]), _side(j, right, totals[j])
+            sides = (
+                _side(i, left, totals[i], expected and expected(i)),
+                _side(j, right, totals[j], expected and expected(j)),
+            )
             is_reordered = not np.array_equal(codes(left), codes(right))
-            return Equation(latex, what, index, sides, is_reordered)
+            return Equation(latex, what, index, sides, is_reordered, self.precision)
 
         return [
             equation(
@@ -314,6 +351,7 @@ class _Passes:
                 "",
                 lambda c: ([sums[n, c]], [1.0]),
                 hidden[n],
+                lambda c: alone(self.model.activation, sums[n, c]),
             ),
             equation(
                 rf"{_slope(h + '_{n,i}')} = \sum_m {_slope(above_z + '_{n,m}')} {V}_{{i,m}}",
@@ -368,18 +406,33 @@ def _rows(array: Array) -> Array:
     return array.reshape(-1, array.shape[-1])
 
 
-def _side(neuron: int, terms: Array, total: Any) -> Side:
+def _side(neuron: int, terms: Array, total: Any, expected: float | None) -> Side:
     """Large products first; what is equal is then at the same place, whatever the order was."""
+    if expected is None:
+        expected = _exact_sum(terms[:, 0] * terms[:, 1])
     order = np.lexsort((terms[:, 1], terms[:, 0], -np.abs(terms[:, 0] * terms[:, 1])))
-    return Side(neuron, terms[order], order, float(total))
+    return Side(neuron, terms[order], order, float(total), expected)
 
 
-def _local_slopes(activation: Any, z: Array) -> Array:
-    """The derivative of the activation at each entry."""
-    function = ACTIVATIONS[activation] if isinstance(activation, str) else activation
-    at = Tensor(z, requires_grad=True)
-    slopes: Array = grad(function(at).sum(), at).data
-    return slopes
+def _exact_sum(numbers: Array) -> float:
+    with in_arithmetic(EXACT):
+        return float(F.sum(numbers))
+
+
+def activate(activation: Any, z: Any) -> Any:
+    """The activation, by name or as a function."""
+    return (ACTIVATIONS[activation] if isinstance(activation, str) else activation)(z)
+
+
+def alone(activation: Any, z: Any) -> float:
+    """The activation of one neuron, without the others."""
+    return float(activate(activation, Tensor(np.array([[z]]))).data.item())
+
+
+def slope_alone(activation: Any, z: Any) -> float:
+    """The derivative of the activation of one neuron, without the others."""
+    at = Tensor(np.array([[z]]), requires_grad=True)
+    return float(grad(activate(activation, at).sum(), at).data.item())
 
 
 # Numbers in words.

@@ -8,8 +8,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..autograd import DataError, ShapeError, Tensor
+from ..nn import MLP
 
 Array = NDArray[Any]
+
+
+def refuse_what_is_no_plain_mlp(model: Any, what: str) -> None:
+    """What trains a network has to know how it computes, and what moves in it.
+
+    Raises:
+        DataError: for anything but an MLP as this package defines it, all of whose parameters are
+            the weights and biases of its layers, finite, and to be trained.
+    """
+    if not isinstance(model, MLP):
+        raise DataError(f"{what} takes an MLP, got {type(model).__name__}")
+    if type(model).forward is not MLP.forward:
+        raise DataError(
+            f"{what} knows what MLP.forward computes, and {type(model).__name__} has a forward of "
+            f"its own"
+        )
+    own = [one for layer in model.layers for one in (layer.weight, layer.bias)]
+    if [id(one) for one in model.parameters()] != [id(one) for one in own]:
+        raise DataError(
+            f"{what} wants the parameters of an MLP to be the weights and biases of its layers, "
+            f"each its own and requiring a gradient: "
+            f"{', '.join(name for name, _ in model.named_parameters())}"
+        )
+    for name, parameter in model.named_parameters():
+        if not np.isfinite(parameter.data).all():
+            raise DataError(f"{what} wants finite parameters, and {name} has others")
 
 
 def examples_of(X: Any, y: Any) -> tuple[Array, Array]:

@@ -24,9 +24,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..autograd import DataError, Tensor, hvp
 from ..autograd.modes import EXACT, PLAIN, in_arithmetic
 from ..nn import MLP, init, losses, optim
-from .analysis import Symmetry, analyze, class_numbers
-from .blocks import blocks_of, tied_part
-from .examples import examples_of, whole
+from .analysis import Symmetry, analyze, class_numbers, codes
+from .blocks import blocks_of, partners, tied_part
+from .examples import examples_of, refuse_what_is_no_plain_mlp, whole
 from .spectrum import lowest_eigenpair
 
 Array = NDArray[Any]
@@ -50,6 +50,8 @@ class Escape:
             A plateau is never quite flat: where this is another number, so is the growth.
         measured: the growth that was seen along the direction of that eigenvalue, the median over
             the steps at which copies were less than 1e-4 apart; ``None`` if these were too few.
+        slope: the same of the whole distance, by least squares over the second half of its way (in
+            orders of magnitude) to 1e-4: a random difference first has to turn in that direction.
         curve: the distance between copies before each step: the length of all transverse
             differences from the plateau, as one vector.
         along: the part of it in the direction of the eigenvalue.
@@ -66,6 +68,7 @@ class Escape:
     predicted: float
     eigenvalue_after: float
     measured: float | None
+    slope: float | None
     curve: Array
     along: Array
     wait: int | None
@@ -86,6 +89,7 @@ class Escape:
         ``eps=0`` with ``reproducible=False`` leaves it to the rounding of the BLAS kernels, which
         may tell copies apart or not, as width and minibatch happen to fit them.
         """
+        whole("steps", steps, least=0)
         curve, along = self._problem.let_go(
             self._direction, _size(eps), reproducible, self.lr, self.momentum, steps, rng
         )
@@ -93,7 +97,7 @@ class Escape:
         later = self._problem.later(self.lr, self.momentum, len(small))
         return replace(
             self, eigenvalue_after=later.steepest_way_down(0)[0],
-            measured=_growth_seen(curve, along, eps), curve=curve, along=along,
+            measured=_growth_seen(curve, along, eps), slope=_slope(curve), curve=curve, along=along,
             wait=_first(curve >= APART), eps=eps, reproducible=reproducible,
         )  # fmt: skip
 
@@ -122,6 +126,7 @@ class Escape:
             f"{self.eigenvalue_after:.5f} after the measurement",
             f"  growth per step, predicted             {self.predicted:.5f}",
             f"  growth per step, measured              {self._seen()}",
+            *self._slope_line(),
             f"  steps until copies are {APART:g} apart       {self._waited()}",
             f"  ({self._cause()})",
             *self._doubts(),
@@ -130,10 +135,18 @@ class Escape:
     def _seen(self) -> str:
         if not self.curve.any():
             return "there was no difference to measure"
-        if self.measured is None:
+        return self._compared(self.measured)
+
+    def _slope_line(self) -> list[str]:
+        if not self.curve.any():
+            return []
+        return [f"  slope of the logarithm of the distance {self._compared(self.slope)}"]
+
+    def _compared(self, growth: float | None) -> str:
+        if growth is None:
             return "too few steps to tell"
-        off = f" ({self.measured / self.predicted - 1:+.2%})" if self.predicted > 0 else ""
-        return f"{self.measured:.5f}{off}"
+        off = f" ({growth / self.predicted - 1:+.2%})" if self.predicted > 0 else ""
+        return f"{growth:.5f}{off}"
 
     def _waited(self) -> str:
         expected = f"predicted {self.predicted_wait:.0f}, " if self.eps else ""
@@ -177,9 +190,9 @@ def escape(
 ) -> Escape:
     """Train a tied network to its plateau, predict how fast copies part there, and let them.
 
-    All by gradient descent on all examples. Up to the plateau the quotient is trained in place of
-    the network (see :meth:`Symmetry.rate_factors`), which is the same and quicker, and cannot come
-    apart. Then a random transverse perturbation is added.
+    All by gradient descent on all examples, in float64. Up to the plateau the quotient is trained
+    in place of the network (see :meth:`Symmetry.rate_factors`), which is the same and quicker, and
+    cannot come apart. Then a random transverse perturbation is added.
 
     Args:
         model: an MLP with tied neurons, such as one of constant weights; it is left as it is.
@@ -195,7 +208,8 @@ def escape(
         rng: draws the perturbation.
 
     Raises:
-        DataError: for what is no MLP, has no tied neurons, or for settings that make no sense.
+        DataError: for what is no MLP, has no tied neurons or an activation that mixes them, for
+            training that diverges, or for settings that make no sense.
 
     >>> import tinygrad_init as tg
     >>> digits = tg.data.load("digits")
@@ -205,8 +219,7 @@ def escape(
     >>> abs(found.measured / found.predicted - 1) < 0.03
     True
     """
-    if not isinstance(model, MLP):
-        raise DataError(f"escape takes an MLP, got {type(model).__name__}")
+    refuse_what_is_no_plain_mlp(model, "escape")
     symmetry = analyze(model)
     if symmetry.is_trivial:
         raise DataError(
@@ -219,11 +232,17 @@ def escape(
     optim.SGD(model.parameters(), lr, momentum)  # refuses what is out of range
     examples, wanted = examples_of(X, y)
     problem = _Problem(model, symmetry, examples, wanted, losses.get(loss))
-    problem.train(lr, momentum, plateau_steps)
+    with np.errstate(over="ignore", invalid="ignore"):
+        problem.train(lr, momentum, plateau_steps)
+    if not np.isfinite(problem.loss()):
+        raise DataError(
+            f"gradient descent at rate {lr:g} diverged on the way to the plateau: lower the rate"
+        )
     eigenvalue, direction = problem.steepest_way_down(rng)
     start = Escape(
-        eigenvalue, growth(eigenvalue, lr, momentum), eigenvalue, None, np.zeros(1), np.zeros(1),
-        None, eps, reproducible, lr, momentum, problem.loss(), problem.model, problem, direction,
+        eigenvalue, growth(eigenvalue, lr, momentum), eigenvalue, None, None, np.zeros(1),
+        np.zeros(1), None, eps, reproducible, lr, momentum, problem.loss(), problem.model, problem,
+        direction,
     )  # fmt: skip
     return start.again(eps, reproducible, steps, rng)
 
@@ -266,13 +285,25 @@ def _growth_seen(curve: Array, along: Array, eps: float) -> float | None:
     return float(np.median(np.log(along[steps + 1] / along[steps])))
 
 
+def _slope(curve: Array) -> float | None:
+    """The slope of the logarithm of the distance, over the second half of its way to 1e-4."""
+    positive = curve[curve > 0]
+    if not positive.size:
+        return None
+    middle = math.sqrt(max(float(positive[0]), ROUNDED) * LINEAR)
+    (steps,) = np.nonzero((curve > middle) & (curve < LINEAR))
+    if len(steps) < FEWEST:
+        return None
+    return float(np.polyfit(steps, np.log(curve[steps]), 1)[0])
+
+
 def _first(is_so: Array) -> int | None:
     found = np.flatnonzero(is_so)
     return int(found[0]) if len(found) else None
 
 
 class _Problem:
-    """A tied network, its data and its loss; float64 throughout."""
+    """A tied network, its data and its loss; in float64, whatever the network was in."""
 
     def __init__(
         self, model: MLP, symmetry: Symmetry, X: Array, y: Array, loss: losses.Loss
@@ -285,6 +316,11 @@ class _Problem:
         self.small = analyze(self.model).quotient()
         self.velocities = [np.zeros(parameter.shape) for parameter in self.small.parameters()]
         self.X, self.y, self.measure = X, y, loss
+        if not np.allclose(self.small(X).data, self.model(X).data, rtol=1e-6, atol=1e-9):
+            raise DataError(
+                "the quotient of this network computes something else: its activation mixes the "
+                "neurons of a layer, and one neuron cannot stand for a class"
+            )
 
     def loss(self) -> float:
         """At the present parameters."""
@@ -357,6 +393,8 @@ class _Problem:
             for step in range(steps + 1):
                 now = _flat([parameter.data for parameter in model.parameters()])
                 difference = self._transverse(now - plateau)
+                if not eps and self.are_tied(model):
+                    difference[:] = 0.0  # what there is is the rounding of this very subtraction
                 curve.append(float(np.linalg.norm(difference)))
                 along.append(abs(float(direction @ difference)))
                 if step == steps or not curve[-1] < APART:
@@ -365,6 +403,17 @@ class _Problem:
                 self.measure(model(self.X), self.y).backward()
                 optimiser.step()
         return np.array(curve), np.array(along)
+
+    def are_tied(self, model: MLP) -> bool:
+        """Whether entries that were equal and together on the plateau are so in ``model``."""
+        for mine, other, block in zip(
+            self.model.parameters(), model.parameters(), self.blocks, strict=True
+        ):
+            places, firsts = partners(mine.data, block)
+            now = codes(other.data).ravel()
+            if (now[places] != now[firsts]).any():
+                return False
+        return True
 
     def _random_direction(self, size: int, rng: init.Seed) -> Array:
         """A transverse one, of length 1."""

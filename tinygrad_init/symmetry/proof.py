@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..graph.article import Block, Code, Formula, Heading, Items, Paragraph, Table, verbatim
+from ..nn import MLP
 from .analysis import Classes, Symmetry, analyze
-from .watch import Run
+from .watch import Break, Run
 
 if TYPE_CHECKING:
     from .certificate import Certificate
@@ -45,7 +46,17 @@ def verdict(certificate: Certificate) -> str:
             f"hidden layers) came apart in order-independent arithmetic: "
             f"{exact.first_break}."
         )
-    return "It does not hold: the two sides of the derivation below are not equal."
+    unmet = [k for k, one in enumerate(certificate.assumptions, start=1) if one.is_met is False]
+    if unmet:
+        return (
+            f"It is not shown: no difference between tied neurons was seen ({widths} different in "
+            f"the hidden layers at the start, {'as many' if after == widths else after} at the "
+            f"end), but the argument does not apply, since assumption "
+            f"{' and '.join(map(str, unmet))} is not met."
+        )
+    if not all(one.holds for one in certificate.derivation):
+        return "It does not hold: an equation of the derivation below is not true of the numbers."
+    return "It does not hold: the classes of the start are no ties of the trained network."
 
 
 def _widths(symmetry: Symmetry) -> str:
@@ -116,7 +127,7 @@ def why(certificate: Certificate) -> list[Block]:
         Items([f"{one.claim} {marks[one.is_met]}{one.finding}" for one in certificate.assumptions],
               is_numbered=True),
     ]  # fmt: skip
-    if not certificate.derivation:
+    if not certificate.derivation or any(one.is_met is False for one in certificate.assumptions):
         return blocks
     blocks += [
         Heading("The chain rule of two tied neurons, side by side"),
@@ -216,18 +227,24 @@ def evidence(certificate: Certificate) -> list[Block]:
     exact, ordinary = certificate.exact, certificate.ordinary
     blocks: list[Block] = [Heading("What was seen")]
     if not certificate.symmetry.is_trivial:
+        blocks.append(Paragraph(
+            "Numbers were compared bit by bit, but that +0 and -0 count as one number."
+        ))  # fmt: skip
         blocks.append(Items([
             f"In order-independent arithmetic: {_seen(exact)}",
             f"In ordinary arithmetic, on this machine ({_machine()}): {_seen(ordinary)}"
-            + _afterwards(ordinary, is_rounding=exact.first_break is None),
+            + _afterwards(ordinary, certificate),
         ]))
     blocks += [
         Paragraph(
             f"The loss went from {exact.losses[0]:.6g} to {exact.losses[-1]:.6g}, counted before "
             f"the first and before the last step of the run in order-independent arithmetic. "
             f"SHA-256 of its parameters, at the start and after each step"
-            + ("; whoever repeats the run gets the same, on any machine:"
-               if certificate.assumptions[-1].is_met else ":")
+            + (
+                "; whoever repeats the run gets the same, on any machine:"
+                if certificate.is_repeatable
+                else ":"
+            )
         ),
         Code(certificate.digest),
     ]  # fmt: skip
@@ -242,13 +259,21 @@ def _seen(run: Run) -> str:
            f"{verbatim(str(run.first_break))}."
 
 
-def _afterwards(run: Run, is_rounding: bool) -> str:
+def _afterwards(run: Run, certificate: Certificate) -> str:
     if run.first_break is None:
         return " It may find one at other widths and minibatches, or on other machines."
-    told = f" After {_steps(run)}, weights that started equal are up to {run.distance:.1e} apart."
-    if is_rounding:
+    apart = f"up to {run.distance:.1e} apart" if np.isfinite(run.distance) else "not finite"
+    told = f" After {_steps(run)}, weights that started equal are {apart}."
+    if certificate.holds and _is_rounding(run.first_break, run.model):
         told += " So equal sums were added in different orders, and rounded differently."
     return told
+
+
+def _is_rounding(found: Break, model: MLP) -> bool:
+    """Whether the difference arose in a sum, and is as small as rounding makes it."""
+    is_sum = found.operation.removeprefix("derivative of ") in {"matmul", "sum", "mean", "add"}
+    precision = float(np.finfo(model.layers[0].weight.dtype).eps)
+    return is_sum and found.difference <= precision**0.5 * max(map(abs, found.values))
 
 
 def _steps(run: Run) -> str:

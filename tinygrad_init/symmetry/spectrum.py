@@ -40,10 +40,13 @@ def lowest_eigenpair(product: Product, start: Array) -> tuple[float, Array]:
 
 
 def _by_lanczos(product: Product, start: Array) -> tuple[float, Array]:
-    from scipy.sparse.linalg import LinearOperator, eigsh
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
     matrix = LinearOperator((len(start), len(start)), matvec=product, dtype=np.float64)
-    values, vectors = eigsh(matrix, k=1, which="SA", v0=start, tol=ACCURACY)
+    try:
+        values, vectors = eigsh(matrix, k=1, which="SA", v0=start, tol=ACCURACY)
+    except ArpackNoConvergence:
+        return by_power_iteration(product, start)
     return float(values[0]), np.asarray(vectors[:, 0])
 
 

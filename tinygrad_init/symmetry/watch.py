@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..autograd import Node, backpropagate
+from ..autograd import DataError, Node, Tensor, backpropagate
 from ..autograd.tape import youngest_first
 from ..nn import MLP
 from ..nn.losses import Loss
@@ -108,8 +108,8 @@ def watch(
     diverged: int | None = None
     _add_bits(digest, model)
     for X, y in batches:
-        value = loss(model(X), y)
-        losses.append(float(value.data))
+        value = one_number(loss(model(X), y))
+        losses.append(float(value.data.reshape(())))
         gradients = backpropagate(value)
         watcher.step(value, gradients)
         for parameter in model.parameters():
@@ -123,6 +123,18 @@ def watch(
         len(losses), watcher.compared, watcher.first_break, watcher.distance(), diverged, losses,
         digest.hexdigest(), model,
     )  # fmt: skip
+
+
+def one_number(value: Any) -> Tensor:
+    """The value of a loss, if it is one.
+
+    Raises:
+        DataError: if it is no Tensor with one entry.
+    """
+    if not isinstance(value, Tensor) or value.size != 1:
+        given = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
+        raise DataError(f"a loss gives a Tensor with one entry, and this one gave {given}")
+    return value
 
 
 def _add_bits(digest: Any, model: MLP) -> None:
@@ -188,7 +200,7 @@ class _Watcher:
         ):
             entries = parameter.data.ravel().astype(np.float64)
             found.append(float(np.abs(entries[places] - entries[firsts]).max(initial=0.0)))
-        return max(found)
+        return float(np.max(found))  # nan, if one of them is
 
     def _compare_columns(self, phase: str, operation: str, layer: int, array: Array) -> None:
         places, firsts = self.of_columns[layer]
