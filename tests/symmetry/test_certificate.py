@@ -175,6 +175,27 @@ def test_an_activation_that_mixes_is_found_out(mix: Any) -> None:
     assert found.verdict.startswith(("It is not shown", "It does not hold: an equation"))
 
 
+def test_what_mixes_neurons_does_not_meet_the_assumption() -> None:
+    model = tg.nn.MLP([4, 7, 3], tg.F.softmax, ["constant", tg.init.constant(0.2)])
+    assert _certify(model).assumptions[4].is_met is False
+    own = _certify(tg.nn.MLP([4, 7, 3], lambda z: z * z, "constant"))
+    assert own.assumptions[4].is_met is None
+    assert own.holds
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_an_assumption_that_is_not_met_refuses_the_certificate(place: int) -> None:
+    found = _certify()
+    unmet = dataclasses.replace(found.assumptions[place], is_met=False)
+    changed = [*found.assumptions[:place], unmet, *found.assumptions[place + 1 :]]
+    refused = dataclasses.replace(found, assumptions=changed)
+    assert not refused.holds
+    assert not refused.is_repeatable
+    assert f"assumption {place + 1} is not met" in refused.verdict
+    assert "Why it lasts" in str(found)
+    assert "Why it lasts" not in str(refused)
+
+
 def test_a_network_that_computes_otherwise_is_refused() -> None:
     class Centred(tg.nn.MLP):
         def forward(self, x: Any) -> Any:

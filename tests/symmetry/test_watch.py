@@ -232,6 +232,12 @@ def test_of_several_layers_the_right_one_is_named() -> None:
     assert (found.layer, found.neurons, found.phase) == (2, (0, 1), "forward")
 
 
+def test_numbers_that_belong_to_no_neuron_are_not_compared_as_if_they_did() -> None:
+    share = lambda z: z / (abs(z).sum(axis=-1, keepdims=True) + 1)
+    run = _watched(_constant(activation=share))
+    assert run.first_break is None
+
+
 def test_a_layer_of_the_width_of_the_batch_or_of_its_inputs_is_no_riddle() -> None:
     model = tg.nn.MLP([9, 9, 9, 9], weight_init="constant")
     square = RNG.normal(size=(9, 9))
