@@ -60,10 +60,10 @@ def typeset(words: str, preamble: str, folder: Path) -> str:
     assert log.count("\n! ") == 1, log[-2000:]
     shown = ""
     box = log[log.index("> \\box0=") :]
-    for line in box[: box.index("\n! OK")].splitlines():
+    for line in box[: box.index("\n! OK")].split("\n"):
         letter = re.match(r"\.+\\(\w+)/(\w+)/\w+/\w+/[\d.]+ (\^\^.|.)(?: \(ligature (.*)\))?", line)
         if letter and letter[4]:
-            shown += letter[4]
+            shown += _LIGATURES.get(letter[4], letter[4])
         elif letter:
             shown += _LETTERS.get((letter[1], letter[2], letter[3]), letter[3])
         elif re.match(r"\.\\glue [1-9]", line):
@@ -79,8 +79,9 @@ _LETTERS = {
     ("OT1", "cmtt", "^^M"): "'", ("OT1", "cmtt", "^^R"): "`", ("OT1", "cmtt", "'"): "’",
     ("OT1", "cmr", "'"): "'", ("OT1", "cmr", "<"): "¡", ("OT1", "cmr", ">"): "¿",
     ("OT1", "cmr", "{"): "–", ("OT1", "cmr", "|"): "—", ("OT1", "cmr", "}"): "˝",
-    ("OT1", "cmr", "\\"): "“", ("OT1", "cmr", "_"): "˙",
+    ("OT1", "cmr", "\\"): "“", ("OT1", "cmr", "_"): "˙", ("OT1", "cmr", "`"): "‘",
 }  # fmt: skip
+_LIGATURES = {"--": "–", "---": "—", "``": "“", "''": "”", "!`": "¡", "?`": "¿"}  #: but ff, fi, fl
 
 
 def _run(latex: str, folder: Path, *options: str) -> subprocess.CompletedProcess[bytes]:

@@ -559,7 +559,7 @@ def mathml(latex: str) -> str:
                      '<mo form="postfix" stretchy="false">)</mo></mrow>'),
         (r"\text{ if }", "<mtext>\N{NO-BREAK SPACE}if\N{NO-BREAK SPACE}</mtext>"),
         (r"a \quad b", '<mrow><mi>a</mi><mspace width="1em"/><mi>b</mi></mrow>'),
-        ("{}", "<mrow></mrow>"),
+        (r"\frac{}{a}", "<mfrac><mrow></mrow><mi>a</mi></mfrac>"),
     ],
 )  # fmt: skip
 def test_mathml(latex: str, shown: str) -> None:
@@ -584,6 +584,7 @@ def test_signs_that_mean_something_to_xml_are_escaped() -> None:
     [
         ("", "it is empty"),
         ("  \n", "it is empty"),
+        (r"{\text{}} \quad \ ", "it is empty"),
         (r"\foo", r"\\foo is not known"),
         (r"\;", r"\\; is not known"),
         ("x \\", r"\\ is not known"),
@@ -648,7 +649,8 @@ def test_latex_comes_back_on_one_line() -> None:
 PIECES = [
     *string.ascii_lowercase[:5], *string.digits[:3], "12", "1.5", *"+-*/=<>()[]|!,.'",
     *"{}{}{}__^^^", " ", "\n", r"\alpha", r"\partial ", r"\sum", r"\prod", r"\max", r"\ln",
-    r"\frac", r"\frac{a}{b}", r"\sqrt", r"\sqrt[3]", r"\bar", r"\hat", r"\,", r"\quad", r"\ ", r"\|", r"\{",
+    r"\frac", r"\frac{a}{b}", r"\sqrt", r"\sqrt[3]", r"\bar", r"\hat", r"\,", r"\quad",
+    r"\ ", r"\|", r"\{",
     r"\}", r"\text{ if }", r"\text", r"\mathsf T", r"\operatorname{sign}", r"\le", r"\dots",
     r"\cdot", r"\infty", r"\mathrm{d}", "{a}", "{a + b}", "_{i,j}", "^{(1)}",
 ]  # fmt: skip

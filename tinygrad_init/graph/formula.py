@@ -144,9 +144,10 @@ class _Reader:
         return DataError(f"cannot read the formula {self.latex!r}: {what}")
 
     def whole(self) -> _Part:
-        if not self.tokens:
+        found = self.row(until=None)
+        if not _text(found).strip():
             raise self.error("it is empty")
-        return self.row(until=None)
+        return found
 
     def row(self, until: str | None) -> _Part:
         parts: list[_Part] = []
