@@ -7,7 +7,7 @@ lost value gets a reason in place of a gradient.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ from ..autograd.errors import FROM_NUMPY
 from ..autograd.modes import in_arithmetic
 from ..autograd.tape import data_of, vector_jacobian_products
 
-CHANGED = "changed after it was recorded (an optimiser step?): this is the number now"
+CHANGED = "changed after it was recorded (an optimiser step?)"
 MAY_BE_CHANGED = (
-    "may have been changed after it was recorded (an optimiser step?): this is the number now, "
-    "and what was computed from it and its partners does not follow from them any more"
+    "changed after it was recorded (an optimiser step?), it or another number beside it: "
+    "what was computed from them does not follow from them any more"
 )
 
 Changes = Mapping[int, str]  #: by ``id`` of a node or an array
@@ -35,6 +35,8 @@ def changes(nodes: Sequence[Node]) -> Changes:
     """
     found: dict[int, str] = {}
     for node in nodes:
+        if node.is_leaf:  # may change as often as it likes until an operation reads it
+            continue
         for position, value in enumerate((node, *node.arguments)):
             is_newer = isinstance(value, Node) and value._changes[0] > node.age
             if is_newer or (node.evidence is not None and _was_written_to(node, position)):
@@ -94,16 +96,16 @@ def gradients(
         for node in youngest_first:
             if node not in found and node not in lost:
                 continue
-            reason = lost.get(node) or _why_not(node, changed)
+            closed = _closed(node, changed, lost)
             try:
-                products = [] if reason else list(vector_jacobian_products(node, found[node]))
-                for argument, part in products:
+                for argument, part in list(_products(node, found.get(node), closed)):
                     known = found.get(argument)
                     found[argument] = part if known is None else anomaly.add(node, known, part)
             except (TinygradInitError, *FROM_NUMPY) as error:
-                reason = str(error)
-            if reason:
-                lost.update({one: reason for one in _differentiable(node) if one not in lost})
+                closed = dict.fromkeys(range(len(node.arguments)), str(error))
+            for position, reason in closed.items():
+                if flows(node)[position]:
+                    lost.setdefault(node.arguments[position], reason)
     return {node: one for node, one in found.items() if node not in lost}, lost
 
 
@@ -123,21 +125,35 @@ def reads(operation: Operation, position: int, count: int) -> tuple[bool, ...]:
     return (*flags, *flags[-1:] * (count - len(flags)))
 
 
-def _differentiable(node: Node) -> list[Node]:
-    if node.operation is None:
-        return []
-    return [one for one, is_open in zip(node.arguments, flows(node), strict=True) if is_open]
-
-
-def _why_not(node: Node, changed: Changes) -> str:
-    """Which changed Value a rule of ``node`` would read; the engine watches Tensors itself."""
+def _closed(node: Node, changed: Changes, lost: Mapping[Node, str]) -> dict[int, str]:
+    """The arguments, by position, to which no gradient can be passed on any more, and why."""
+    if node in lost:
+        return dict.fromkeys(range(len(node.arguments)), lost[node])
     values = (node, *node.arguments)
-    if not changed or node.kind != "Value" or not any(id(value) in changed for value in values):
-        return ""
-    assert node.operation is not None
-    operation = node.operation
+    if not changed or node.operation is None or not any(id(one) in changed for one in values):
+        return {}
+    found: dict[int, str] = {}
     for position, is_open in enumerate(flows(node)):
-        for value, is_read in zip(values, reads(operation, position, len(values)), strict=True):
-            if is_open and is_read and id(value) in changed:
-                return f"{operation.name}: its input {value.describe()} {changed[id(value)]}"
-    return ""
+        are_read = reads(node.operation, position, len(values)) if is_open else ()
+        for k, is_read in enumerate(are_read):
+            if is_read and (note := changed.get(id(values[k]))):
+                name = values[k].describe() if isinstance(values[k], Node) else "array"
+                found[position] = f"{node.operation.name} needs its input {name}, which was {note}"
+    return found
+
+
+def _products(
+    node: Node, gradient: Any, closed: Mapping[int, str]
+) -> Iterator[tuple[Node, Any]]:
+    """One step of the chain rule, to the arguments that are not closed."""
+    if not closed:
+        return vector_jacobian_products(node, gradient)
+    if len(closed) == len(node.arguments):
+        return iter(())
+    twin = type(node)._wrap(node._data)
+    for trait in ("operation", "params", "arithmetic", "age", "evidence"):
+        setattr(twin, trait, getattr(node, trait))
+    twin.arguments = tuple(
+        data_of(one) if k in closed else one for k, one in enumerate(node.arguments)
+    )
+    return vector_jacobian_products(twin, gradient)

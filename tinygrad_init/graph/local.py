@@ -90,7 +90,7 @@ def _stale(recipe: Recipe, position: int, values: Sequence[Quantity]) -> str:
     """Why the rule would not see the numbers that were recorded."""
     flags = reads(recipe.operation, position, len(values))
     notes = [one.changed for one, is_read in zip(values, flags, strict=True) if is_read]
-    return next((f"a value that its rule reads {note}" for note in notes if note), "")
+    return next((f"the rule needs a number that was {note}" for note in notes if note), "")
 
 
 def _number(

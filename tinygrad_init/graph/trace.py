@@ -269,10 +269,10 @@ def trace(y: Node, names: Any = None) -> Graph:
     >>> a.data = 5.0
     >>> print(trace(y, {"speed": a}))
     n1 = speed × speed: data 4, grad 1
-      n0 speed: data 5 (now), grad unavailable
+      n0 speed: data now 5, grad unavailable
       speed (see n0)
-    speed (now): may have been changed after it was recorded ...
-    speed unavailable: multiply: its input leaf Value 'a' may have been changed ...
+    speed: data now: changed after it was recorded ...
+    speed: grad unavailable: multiply needs its input leaf Value 'a', which was changed ...
     """
     if not isinstance(y, Node):
         raise GraphError(f"trace draws a Value or a Tensor, got {type(y).__name__}")

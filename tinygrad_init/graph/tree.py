@@ -39,10 +39,10 @@ def _reasons(nodes: Sequence[GraphNode], called: dict[str, str]) -> list[str]:
     whose: dict[str, list[str]] = {}
     for node in nodes:
         if node.changed:
-            whose.setdefault(f"(now): {node.changed}", []).append(called[node.id])
+            whose.setdefault(f"data now: {node.changed}", []).append(called[node.id])
         if node.unavailable:
-            whose.setdefault(f"unavailable: {node.unavailable}", []).append(called[node.id])
-    return [f"{_some(names)} {' '.join(reason.split())}" for reason, names in whose.items()]
+            whose.setdefault(f"grad unavailable: {node.unavailable}", []).append(called[node.id])
+    return [f"{_some(names)}: {' '.join(reason.split())}" for reason, names in whose.items()]
 
 
 def _some(names: list[str]) -> str:
@@ -58,7 +58,7 @@ def _line(node: GraphNode, name: str, equation: str) -> str:
     if equation:
         head += f" = {equation}"
     facts = [f"{text.shape(node.shape)}"] if node.shape else []
-    facts.append(f"data {text.inline(node.value)}{' (now)' if node.changed else ''}")
+    facts.append(f"data {'now ' if node.changed else ''}{text.inline(node.value)}")
     if node.gradient is not None:
         facts.append(f"grad {text.inline(node.gradient)}")
     if node.unavailable:
