@@ -186,6 +186,26 @@ def test_an_argument_without_rule_has_no_gradient() -> None:
     a, b = Value(1.0, label="a"), Value(2.0, label="b")
     nodes = by_label(trace(first(a, b)))
     assert (nodes["a"].gradient, nodes["b"].gradient, nodes["b"].unavailable) == (1.0, None, "")
+    inner = trace(first(a, b * 2)).nodes
+    assert not any(node.unavailable for node in inner)
+    assert [node.gradient for node in inner] == [1.0, None, None, None, 1.0]
+
+
+def test_the_one_rule_of_an_operation_of_many_arguments_reads_all_of_them() -> None:
+    def product(*numbers: Any) -> Any:
+        return numbers[0] * numbers[1] * numbers[2]
+
+    multiply = operation(
+        "product", product, lambda g, y, *numbers: [g * y / number for number in numbers],
+        is_variadic=True,
+    )  # fmt: skip
+    leaves = [Value(float(k), label=f"x{k}") for k in (2, 3, 4)]
+    y = multiply(*(leaf + 0 for leaf in leaves))
+    assert by_label(trace(y))["x4"].gradient == 6.0
+    y.arguments[2].data = 5.0
+    nodes = by_label(trace(y))
+    assert [nodes[f"x{k}"].gradient for k in (2, 3, 4)] == [None] * 3
+    assert "product needs its input add" in nodes["x2"].unavailable
 
 
 def test_it_is_said_wherever_a_graph_is_shown() -> None:

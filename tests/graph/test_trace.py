@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -252,6 +253,18 @@ class TestNames:
         nodes = by_label(trace(layer(np.ones((1, 2))) + shift, {"first": layer, "shift": shift}))
         assert set(nodes) == {"first.weight", "first.bias", "shift"}
         assert shift.label == "old"
+
+    def test_whatever_names_its_parameters_is_asked(self) -> None:
+        class Scale:
+            __slots__ = ("factor",)
+            factor: Value
+
+            def named_parameters(self) -> Iterator[tuple[str, Value]]:
+                yield "s", self.factor
+
+        scale = Scale()
+        scale.factor = Value(2.0)
+        assert trace(scale.factor * 1, {"scale": scale}).nodes[0].label == "scale.s"
 
     def test_a_node_held_twice_has_its_first_name(self) -> None:
         w = Value(1.0)
