@@ -129,7 +129,7 @@ class TestTensors:
         assert asked == [5.0, 1.0]  # kept
 
 
-@pytest.mark.parametrize("edge", [Edge("n0", "n9", 0), Edge("n1", "n2", 0), Edge("n0", "n2", -1)])
+@pytest.mark.parametrize("edge", [Edge("n0", "n9", 0), Edge("n1", "n2", 0), Edge("n1", "n2", -1)])
 def test_an_edge_of_another_graph(edge: Edge) -> None:
     with pytest.raises(DataError, match=r"use one of graph\.edges"):
         trace(Value(1.0) * 2).local(edge)

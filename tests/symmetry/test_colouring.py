@@ -56,6 +56,13 @@ def test_all_that_a_neuron_computes_and_nothing_else() -> None:
     }
 
 
+def test_a_neuron_of_the_second_layer_owns_what_it_makes_of_the_first() -> None:
+    graph = drawn(scalar.MLP(2, [3, 2, 1], rng=0), examples=1)
+    for colour in (3, 4):
+        mine = [node.operation for node in graph.nodes if node.colour == colour]
+        assert sorted(mine) == sorted([*4 * [""], *3 * ["multiply", "add"], "relu"])
+
+
 def test_two_of_three_tied() -> None:
     model = scalar.MLP(2, [3, 1], rng=0)
     first, second, _ = model.layers[0].neurons
