@@ -21,7 +21,7 @@ from tinygrad_init import DataError, GraphError, Tensor, Value
 from tinygrad_init.graph import Graph, render, text, trace
 
 SVG = "{http://www.w3.org/2000/svg}"
-SUFFIXES = [".svg", ".png", ".pdf", ".dot", ".html"]
+SUFFIXES = [".svg", ".png", ".pdf", ".dot", ".html", ".json"]
 
 HOSTILE = {
     "quotes": "\"a\" 'b' \\\"",
@@ -240,7 +240,7 @@ class TestFiles:
         if suffix in {".png", ".pdf"} and shutil.which("dot") is None:
             pytest.skip("Graphviz's dot is not installed")
         starts = {".svg": b"<svg", ".png": b"\x89PNG", ".pdf": b"%PDF", ".dot": b"digraph",
-                  ".html": b"<!DOCTYPE html>"}
+                  ".html": b"<!DOCTYPE html>", ".json": b'{"format"'}
         for name in (f"graph{suffix}", f"GRAPH{suffix.upper()}"):
             path = small().render(tmp_path / name)
             assert path == tmp_path / name
@@ -249,7 +249,7 @@ class TestFiles:
 
     @pytest.mark.parametrize("name", ["graph.gif", "graph", "svg", "graph.svg.txt", ".svg"])
     def test_unknown_suffix(self, tmp_path: Path, name: str) -> None:
-        with pytest.raises(DataError, match=r"\.svg, \.png, \.pdf, \.dot, \.html"):
+        with pytest.raises(DataError, match=r"\.svg, \.png, \.pdf, \.dot, \.html, \.json"):
             small().render(tmp_path / name)
         assert not list(tmp_path.iterdir())
 

@@ -6,14 +6,26 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tinygrad_init import DataError, GraphError, Tensor, Value, no_grad, reproducible
+from tinygrad_init import (
+    DataError,
+    GraphError,
+    Tensor,
+    Value,
+    detect_anomaly,
+    nn,
+    no_grad,
+    reproducible,
+)
 from tinygrad_init.autograd import F
 from tinygrad_init.graph import Edge, Graph, GraphNode, trace
+from tinygrad_init.nn import scalar
 
 
 def by_label(graph: Graph) -> dict[str, GraphNode]:
@@ -210,13 +222,6 @@ class TestGradients:
         with reproducible():
             assert by_label(trace(z))["x"].gradient == [0.0]  # the ordinary sum, though inside one
 
-    def test_a_graph_changed_after_recording_is_refused(self) -> None:
-        w = Tensor([2.0], requires_grad=True)
-        loss = (w * w).sum()
-        w.data = np.array([3.0])
-        with pytest.raises(GraphError, match="changed after it was recorded"):
-            trace(loss)
-
     def test_a_graph_keeps_the_numbers_of_its_moment(self) -> None:
         w = Tensor([2.0], requires_grad=True, label="w")
         graph = trace((w * w).sum())
@@ -224,6 +229,64 @@ class TestGradients:
         assert by_label(graph)["w"].value == [2.0]
         with pytest.raises(ValueError, match="read-only"):
             by_label(graph)["w"].value[0] = 1.0
+
+
+class TestNames:
+    def test_a_module_names_its_parameters(self) -> None:
+        model = nn.MLP([3, 4, 2], rng=0)
+        X = Tensor(np.ones((5, 3)), label="X")
+        nodes = by_label(trace(model(X).sum(), model))
+        wanted = dict(model.named_parameters())
+        assert set(wanted) | {"X"} == set(nodes)
+        for name, parameter in wanted.items():
+            np.testing.assert_array_equal(nodes[name].value, parameter.data)
+
+    def test_a_network_of_single_numbers(self) -> None:
+        model = scalar.MLP(2, [2, 1], rng=0)
+        nodes = by_label(trace(model([1.0, 2.0]), model))
+        assert len(nodes) == len(model.parameters()) == 9
+        assert nodes["layers.0.neurons.1.w.0"].value == model.layers[0].neurons[1].w[0].data
+        assert nodes["layers.1.neurons.0.b"].value == 0
+
+    def test_a_mapping_of_nodes_and_modules(self) -> None:
+        layer, shift = nn.Linear(2, 1, rng=0), Tensor([1.0], requires_grad=True, label="old")
+        nodes = by_label(trace(layer(np.ones((1, 2))) + shift, {"first": layer, "shift": shift}))
+        assert set(nodes) == {"first.weight", "first.bias", "shift"}
+        assert shift.label == "old"
+
+    def test_whatever_names_its_parameters_is_asked(self) -> None:
+        class Scale:
+            __slots__ = ("factor",)
+            factor: Value
+
+            def named_parameters(self) -> Iterator[tuple[str, Value]]:
+                yield "s", self.factor
+
+        scale = Scale()
+        scale.factor = Value(2.0)
+        assert trace(scale.factor * 1, {"scale": scale}).nodes[0].label == "scale.s"
+
+    def test_a_node_held_twice_has_its_first_name(self) -> None:
+        w = Value(1.0)
+        holder: dict[str, Any] = {"a": w, "b": [w]}
+        holder["self"] = holder
+        assert [node.label for node in trace(w * w, holder).nodes] == ["a", ""]
+
+    @pytest.mark.parametrize("names", [{}, [], "weights", 3, {"a": 1.0}, nn.MLP])
+    def test_without_any_node(self, names: object) -> None:
+        with pytest.raises(DataError, match="names= takes"):
+            trace(Value(1.0), names)
+
+
+class TestLine:
+    def test_where_it_was_recorded(self) -> None:
+        a = Value(2.0)
+        with detect_anomaly():
+            y = a * 3  # this line
+        assert "this line" in trace(y).output.line
+        assert "test_trace.py:" in trace(y).output.line
+        assert "# this line" in str(trace(y))
+        assert trace(y).nodes[0].line == trace(a * 3).output.line == ""
 
 
 class TestColour:

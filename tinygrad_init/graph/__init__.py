@@ -5,7 +5,8 @@ Read it in this order: :mod:`trace` (the graph below a result), :mod:`tree` (as 
 :mod:`parts` and :mod:`text` say what a graph is made of and how numbers and labels are written.
 """
 
+from .local import LocalDerivative
 from .parts import Edge, GraphNode
 from .trace import Graph, trace
 
-__all__ = ["Edge", "Graph", "GraphNode", "trace"]
+__all__ = ["Edge", "Graph", "GraphNode", "LocalDerivative", "trace"]

@@ -39,7 +39,8 @@ def role(node: GraphNode, is_output: bool) -> str:
     """Which of the ``STYLES`` a node has."""
     if is_output and node.kind == "operation":
         return "output"
-    return "data" if node.kind == "leaf" and node.gradient is None else node.kind
+    has_gradient = node.gradient is not None or bool(node.unavailable)
+    return "data" if node.kind == "leaf" and not has_gradient else node.kind
 
 
 def to_dot(nodes: Sequence[GraphNode], edges: Sequence[Edge], direction: str = "LR") -> str:
@@ -83,11 +84,13 @@ def _record(node: GraphNode, direction: str) -> str:
 
 
 def _upright_record(node: GraphNode) -> str:
-    facts = [_fact("data", node.value)]
+    facts = [_fact("data now" if node.changed else "data", node.value)]
     if node.kind == "constant" and not node.shape:
         return _fact("", node.value)
     if node.gradient is not None:
         facts.append(_fact("grad", node.gradient))
+    if node.unavailable:
+        facts.append("grad unavailable")
     return f"{{{'|'.join(map(_escape, _heading(node)))}}}|{{{'|'.join(facts)}}}"
 
 
@@ -114,6 +117,11 @@ def _tooltip(node: GraphNode, name: str, equation: str) -> str:
     shown = f"{name} = {equation}" if equation else f"{name} ({node.kind})"
     if node.formula:
         shown += f"; in general {node.formula}"
+    for fact, said in (
+        ("at", node.line), ("data now:", node.changed), ("grad unavailable:", node.unavailable)
+    ):
+        if said:
+            shown += f"; {fact} {text.label(' '.join(said.split()), text.MAX_LINE)}"
     return _escape(shown, backslash="&#92;" * 4)
 
 

@@ -106,14 +106,21 @@ def _table(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> str:
             f"<td>{escape(computed.get(node.id, node.kind))}</td>",
             f"<td>{f'<code>{escape(node.formula)}</code>' if node.formula else ''}</td>",
             f"<td>{text.shape(node.shape)}</td>",
-            f'<td class="number">{_numbers(node.value)}</td>',
-            f'<td class="number">{_numbers(node.gradient)}</td>',
+            f'<td class="number">{_numbers(node.value)}{_reason("now", node.changed)}</td>',
+            f'<td class="number">{_numbers(node.gradient)}'
+            f'{_reason("unavailable", node.unavailable)}</td>',
         ]))
     return "<table>\n" + "\n".join(rows) + "\n</table>"
 
 
 def _row(cells: Iterable[str]) -> str:
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _reason(word: str, reason: str) -> str:
+    """The word, which says why when it is pointed at."""
+    said = escape(text.label(" ".join(reason.split()), text.MAX_LINE))
+    return f' <abbr title="{said}">{word}</abbr>' if reason else ""
 
 
 def _numbers(value: object) -> str:

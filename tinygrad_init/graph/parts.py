@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from . import text
+from .local import Recipe
 
 MAX_OPERANDS = 8  #: how many an equation names
 Kind = Literal["leaf", "operation", "constant"]
@@ -24,11 +25,19 @@ class GraphNode:
         operation: the name of the operation, ``symbol``: how a drawing writes it, ``formula``: the
             operation in LaTeX, ``settings``: those that differ from their defaults, such as
             ``"axis=0"``; all empty unless ``kind`` is ``"operation"``.
-        label: the name that the user gave; may be empty, and need not be unique.
+        label: the name that :func:`trace` was given for it, else the label that the user gave; may
+            be empty, and need not be unique.
         shape, dtype: of the array; ``()`` and the name of the type for a plain number.
         value: the number, or a read-only copy of the array.
-        gradient: of the traced result with respect to this node; ``None`` where none flows.
+        gradient: of the traced result with respect to this node; ``None`` where none flows, or
+            where it is unavailable.
         colour: the class that :meth:`Graph.colour` gave it, or ``None``.
+        changed: empty, or why ``value`` is not, or may not be, the one that was computed with.
+        unavailable: empty, or why there is no ``gradient`` although derivatives flow here.
+        line: ``"file:number: code"`` of the user's line that made it, where it was recorded under
+            ``detect_anomaly()``; otherwise empty.
+        recipe: what :meth:`Graph.local` asks for derivatives; ``None`` unless ``kind`` is
+            ``"operation"``.
     """
 
     id: str
@@ -43,6 +52,10 @@ class GraphNode:
     value: Any
     gradient: Any
     colour: int | None = None
+    changed: str = ""
+    unavailable: str = ""
+    line: str = ""
+    recipe: Recipe | None = field(default=None, repr=False)
 
 
 class Edge(NamedTuple):

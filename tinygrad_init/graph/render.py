@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..autograd import DataError, GraphError
 
-SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".html")
+SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".html", ".json")
 MAX_NODES = 2_000  #: laying out more takes minutes, and nobody can read the result
 TIME_LIMIT = 30  #: seconds for ``dot``
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 MAX_LABEL = 40  #: characters of a label that a drawing shows
+MAX_LINE = 160  #: the same for a line of the user's code, and for a reason
 MAX_ENTRIES = 8  #: entries of an array that a drawing writes out; larger ones are summarised
 MAX_INLINE = 4  #: the same for one line of text
 
@@ -23,7 +24,7 @@ _UNPRINTABLE = re.compile(
 )
 
 
-def label(given: str) -> str:
+def label(given: str, at_most: int = MAX_LABEL) -> str:
     r"""A user's label on one line: unprintable characters made visible, the end cut off if long.
 
     >>> label("two\nlines")
@@ -31,7 +32,7 @@ def label(given: str) -> str:
     >>> label("x" * 1_000_000)[-3:]
     'xx…'
     """
-    short = given if len(given) <= MAX_LABEL else given[: MAX_LABEL - 1] + "…"
+    short = given if len(given) <= at_most else given[: at_most - 1] + "…"
     return _UNPRINTABLE.sub(lambda found: _visible(found[0]), short)
 
 

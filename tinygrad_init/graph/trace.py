@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sized
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..autograd import DataError, GraphError, Node, backpropagate
-from ..autograd.modes import in_arithmetic
+from ..autograd import DataError, GraphError, Node
 from ..autograd.tape import youngest_first
-from . import dot, page, render, text, tree
+from . import backward, dot, export, page, render, text, tree
+from .backward import flows
+from .local import LocalDerivative, Quantity, Recipe, local_derivatives
+from .naming import names_of
 from .parts import Edge, GraphNode
 
 
@@ -36,6 +39,58 @@ class Graph:
     def output(self) -> GraphNode:
         """The node of the traced result."""
         return self.nodes[-1]
+
+    def local(self, edge: Edge) -> LocalDerivative | None:
+        """The derivative of the target of an edge with respect to its source, as an argument of it.
+
+        The gradient of a node is the sum, over the edges that leave it, of the gradient of the
+        target times this. It is computed when it is asked for, from the numbers in the graph.
+
+        Args:
+            edge: one of ``edges``.
+
+        Returns:
+            ``None`` where no derivative flows, as from a constant.
+
+        Raises:
+            DataError: if there is no such edge.
+
+        >>> from fractions import Fraction
+        >>> from tinygrad_init import Value
+        >>> g = trace(Value(Fraction(1, 3), label="a") / 2)
+        >>> [g.local(edge) and g.local(edge).value for edge in g.edges]
+        [Fraction(1, 2), None]
+        """
+        sources = self._sources.get(edge.target, [])
+        if not 0 <= edge.position < len(sources) or sources[edge.position] != edge.source:
+            raise DataError(f"this graph has no {edge}: use one of graph.edges")
+        if edge.target not in self._locals:
+            target, *arguments = (
+                Quantity(node.value, node.shape, node.changed)
+                for node in map(self._by_id.__getitem__, (edge.target, *sources))
+            )
+            recipe = self._by_id[edge.target].recipe
+            self._locals[edge.target] = (
+                local_derivatives(recipe, target, arguments) if recipe else [None] * len(sources)
+            )
+        return self._locals[edge.target][edge.position]
+
+    @cached_property
+    def _by_id(self) -> dict[str, GraphNode]:
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def _sources(self) -> dict[str, list[str]]:
+        """For every operation the ids of its arguments, in order."""
+        found: dict[str, list[str]] = {}
+        for edge in self.edges:
+            found.setdefault(edge.target, []).append(edge.source)
+        return found
+
+    @cached_property
+    def _locals(self) -> dict[str, list[LocalDerivative | None]]:
+        """What :meth:`local` has found so far."""
+        return {}
 
     def colour(self, classes: Mapping[str, int]) -> Graph:
         """The same graph with nodes coloured by class instead of by kind.
@@ -107,11 +162,23 @@ class Graph:
         """
         return page.to_html(self.nodes, self.edges, self.to_svg())
 
+    def to_json(self) -> str:
+        """The graph for other programs: the schema is that of :mod:`~tinygrad_init.graph.export`.
+
+        >>> import json
+        >>> from tinygrad_init import Value
+        >>> graph = json.loads(trace(Value(2.0, label="a") * 3).to_json())
+        >>> graph["nodes"][0]["gradient"], graph["edges"][0]["local"]["value"]
+        (3.0, 3.0)
+        """
+        return export.to_json(self.nodes, self.edges, map(self.local, self.edges))
+
     def render(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing to a file, in the format that its suffix says.
 
         ``.svg`` and ``.html`` need Graphviz's ``dot`` or the extra ``render``; ``.png`` and
-        ``.pdf`` need ``dot``; ``.dot`` needs neither. A file appears whole or not at all.
+        ``.pdf`` need ``dot``; ``.dot`` and ``.json`` need neither. A file appears whole or not at
+        all.
 
         Returns:
             The path.
@@ -131,6 +198,8 @@ class Graph:
         suffix = render.known_suffix(target)
         if suffix == ".dot":
             content = self.to_dot().encode()
+        elif suffix == ".json":
+            content = self.to_json().encode()
         elif suffix == ".svg":
             content = self.to_svg().encode()
         elif suffix == ".html":
@@ -158,7 +227,7 @@ def _count(things: Sized, what: str) -> str:
     return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
 
 
-def trace(y: Node) -> Graph:
+def trace(y: Node, names: Any = None) -> Graph:
     """Everything that ``y`` was computed from.
 
     Nodes are operations, leaves (Values and Tensors that no operation made), and constants (numbers
@@ -169,12 +238,21 @@ def trace(y: Node) -> Graph:
     entries, the gradient of their sum. It is computed here, in the arithmetic in which ``y`` was
     recorded: ``backward()`` need not have been called, and nobody's ``.grad`` changes.
 
+    A computation whose parameters were changed since, by a step of an optimiser, can be traced,
+    too. Results still have the values that were recorded. A parameter has its number of now, and
+    says so in ``changed``; where a gradient would need the number that is gone, ``unavailable``
+    says that there is none. (A Value does not note that it is changed; it shows by the results that
+    no longer follow from it, so a change that alters none of them goes unseen, and so does a write
+    that only NumPy sees, ``t.data[0] = 1``, without ``detect_anomaly()``.)
+
     Args:
         y: a Value or a Tensor.
+        names: a module, or Values, Tensors and modules by name. Nodes are labelled with the names
+            found there, such as ``layers.0.weight``, in place of labels of their own.
 
     Raises:
-        GraphError: if ``y`` is something else, or if a value that a derivative needs was changed
-            after it was recorded.
+        GraphError: if ``y`` is something else.
+        DataError: if there is neither a Value nor a Tensor in ``names``.
 
     >>> from tinygrad_init import Value
     >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
@@ -187,57 +265,83 @@ def trace(y: Node) -> Graph:
         n0 a: data 2, grad -2
         n1 b: data -3, grad 2
       a (see n0)
+    >>> y = a * a
+    >>> a.data = 5.0
+    >>> print(trace(y, {"speed": a}))
+    n1 = speed × speed: data 4, grad 1
+      n0 speed: data now 5, grad unavailable
+      speed (see n0)
+    speed: data now: changed after it was recorded ...
+    speed: grad unavailable: multiply needs its input leaf Value 'a', which was changed ...
     """
     if not isinstance(y, Node):
         raise GraphError(f"trace draws a Value or a Tensor, got {type(y).__name__}")
-    gradients = _gradients(y)
+    labels = {} if names is None else names_of(names)
+    tape = youngest_first(y, everything=True)
+    changed = backward.changes(tape)
+    gradients, lost = backward.gradients(y, tape, changed)
     nodes: list[GraphNode] = []
     edges: list[Edge] = []
     ids: dict[int, str] = {}  # by identity; arguments stay alive as long as y does
 
     def add(argument: Any) -> str:
         """The id of a node for ``argument``: a number is new at each use, all else is shared."""
-        is_number = not isinstance(argument, (Node, np.ndarray))
-        if is_number or id(argument) not in ids:
-            ids[id(argument)] = f"n{len(nodes)}"
-            nodes.append(_node(f"n{len(nodes)}", argument, gradients))
-        return ids[id(argument)]
+        key = id(argument)
+        is_node = isinstance(argument, Node)
+        if key in ids and (is_node or isinstance(argument, np.ndarray)):
+            return ids[key]
+        ids[key] = name = f"n{len(nodes)}"
+        note = changed.get(key, "")
+        if is_node:
+            label = labels.get(argument) or str(argument.label)
+            gradient, reason = gradients.get(argument), lost.get(argument, "")
+            nodes.append(_node(name, argument, label, gradient, note, reason))
+        else:
+            nodes.append(_constant(name, argument, note))
+        return name
 
-    for node in reversed(youngest_first(y, everything=True)):
+    for node in reversed(tape):
         sources = [add(argument) for argument in node.arguments]
         target = add(node)
         edges += [Edge(source, target, position) for position, source in enumerate(sources)]
     return Graph(nodes, edges)
 
 
-def _gradients(root: Node) -> dict[Node, Any]:
-    """The gradient of ``root``, or of the sum of its entries, for every node that has one."""
-    if not root.requires_grad:
-        return {}
-    value = root._data
-    ones = np.ones_like(value) if isinstance(value, np.ndarray) else None
-    with in_arithmetic(root.arithmetic):
-        return backpropagate(root, ones)
-
-
-def _node(name: str, argument: Any, gradients: Mapping[Node, Any]) -> GraphNode:
-    """A copy of what is worth knowing about a node of the tape, or about a constant."""
-    is_node = isinstance(argument, Node)
-    value = _kept(argument._data if is_node else argument)
-    row = argument.operation if is_node else None
+def _node(
+    name: str, node: Node, label: str, gradient: Any, changed: str, unavailable: str
+) -> GraphNode:
+    """A copy of what is worth knowing about a node of the tape."""
+    value, row = _kept(node._data), node.operation
     return GraphNode(
         id=name,
-        kind="operation" if row else "leaf" if is_node else "constant",
+        kind="operation" if row else "leaf",
         operation=row.name if row else "",
         symbol=row.symbol if row else "",
         formula=row.formula if row else "",
-        settings=text.settings(argument.params, row.params) if row else "",
-        label=str(argument.label) if is_node else "",
-        shape=np.shape(value),
-        dtype=str(getattr(value, "dtype", type(value).__name__)),
+        settings=text.settings(node.params, row.params) if row else "",
+        label=label,
+        shape=getattr(value, "shape", ()),
+        dtype=_dtype(value),
         value=value,
-        gradient=_kept(gradients.get(argument)) if is_node else None,
+        gradient=_kept(gradient),
+        changed=changed,
+        unavailable=unavailable,
+        line=node.evidence.line if node.evidence else "",
+        recipe=Recipe(type(node), row, node.params, node.arithmetic, flows(node)) if row else None,
     )
+
+
+def _constant(name: str, value: Any, changed: str) -> GraphNode:
+    """The same for a number or an array."""
+    kept = _kept(value)
+    shape, dtype = getattr(kept, "shape", ()), _dtype(kept)
+    return GraphNode(
+        name, "constant", "", "", "", "", "", shape, dtype, kept, None, changed=changed
+    )
+
+
+def _dtype(value: Any) -> str:
+    return str(getattr(value, "dtype", type(value).__name__))
 
 
 def _kept(value: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from . import text
 from .parts import Edge, GraphNode, equations, names
 
+MAX_NAMES = 5  #: nodes that a reason names; others are counted
 MAX_INDENT = 40  #: deeper levels are counted, not indented: a chain of 100,000 nodes stays readable
 
 
@@ -30,7 +31,23 @@ def to_text(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> str:
             line = _line(by_id[this], called[this], computed.get(this, ""))
             waiting += [(source, depth + 1) for source in reversed(sources[this])]
         rows.append(_indent(depth) + line)
-    return "\n".join(rows)
+    return "\n".join(rows + _reasons(nodes, called))
+
+
+def _reasons(nodes: Sequence[GraphNode], called: dict[str, str]) -> list[str]:
+    """Why numbers are not those of the recording, or missing: each reason once, with whose."""
+    whose: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.changed:
+            whose.setdefault(f"data now: {node.changed}", []).append(called[node.id])
+        if node.unavailable:
+            whose.setdefault(f"grad unavailable: {node.unavailable}", []).append(called[node.id])
+    return [f"{_some(names)}: {' '.join(reason.split())}" for reason, names in whose.items()]
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _line(node: GraphNode, name: str, equation: str) -> str:
@@ -41,9 +58,13 @@ def _line(node: GraphNode, name: str, equation: str) -> str:
     if equation:
         head += f" = {equation}"
     facts = [f"{text.shape(node.shape)}"] if node.shape else []
-    facts.append(f"data {text.inline(node.value)}")
+    facts.append(f"data {'now ' if node.changed else ''}{text.inline(node.value)}")
     if node.gradient is not None:
         facts.append(f"grad {text.inline(node.gradient)}")
+    if node.unavailable:
+        facts.append("grad unavailable")
+    if node.line:
+        facts.append(f"at {text.label(node.line, text.MAX_LINE)}")
     return f"{head}: {', '.join(facts)}"
 
 

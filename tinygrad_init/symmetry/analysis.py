@@ -33,7 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..autograd import DataError, F, ShapeError, Tensor
-from ..nn import MLP
+from ..graph import Graph
+from ..nn import MLP, scalar
+from .colouring import colours
 
 Array = NDArray[Any]
 Layers = list[tuple[Array, Array]]  #: (weight of shape (fan_in, fan_out), bias of shape (fan_out,))
@@ -75,7 +77,7 @@ class Symmetry:
         inputs, outputs = self._layers[0][0].shape[0], self._layers[-1][0].shape[1]
         return [_singletons(inputs), *self.classes, _singletons(outputs)]
 
-    def holds_for(self, model: MLP | Sequence[tuple[Any, Any]]) -> bool:
+    def holds_for(self, model: MLP | scalar.MLP | Sequence[tuple[Any, Any]]) -> bool:
         """Whether these classes are ties of ``model``, too: a later state of the same network.
 
         That is, one more round of refinement splits none of them. The model may have more ties.
@@ -96,6 +98,27 @@ class Symmetry:
             )
         refined, _ = _refine(_Weights(layers, self.tol), colours, range(1, len(layers)))
         return _counts(refined) == _counts(colours)
+
+    def colour(self, graph: Graph) -> Graph:
+        """A traced network of single numbers, with each hidden neuron in the colour of its class.
+
+        Constant weights show one colour for each hidden layer, random ones as many as there are
+        neurons. Coloured are a neuron's weights and bias, its products, sums and activation.
+
+        Args:
+            graph: what :func:`~tinygrad_init.trace` gives for a result of the model and the model,
+                an ``nn.scalar.MLP``.
+
+        Raises:
+            DataError: if the graph names no parameters of such a network, or is of another.
+
+        >>> import tinygrad_init as tg
+        >>> model = tg.nn.scalar.MLP(2, [3, 1], weight=0.5)
+        >>> drawing = tg.symmetry.analyze(model).colour(tg.trace(model([1.0, 2.0]), model))
+        >>> sorted({node.colour for node in drawing.nodes if node.colour is not None})
+        [0]
+        """
+        return graph.colour(colours(graph, self.classes))
 
     def quotient(self) -> MLP:
         """The smaller network that computes the same function: one neuron for each class.
@@ -175,17 +198,17 @@ class Symmetry:
         return "\n".join(lines)
 
 
-def analyze(model: MLP | Sequence[tuple[Any, Any]], tol: float = 0.0) -> Symmetry:
+def analyze(model: MLP | scalar.MLP | Sequence[tuple[Any, Any]], tol: float = 0.0) -> Symmetry:
     """Find the classes of neurons that are tied: bit for bit, unless there is a tolerance.
 
     A round takes O(E log E) time for E weights, and there are as many as splits can follow from
     one another.
 
     Args:
-        model: an MLP (of an ensemble, one ``model.member(e)``), or ``[(W1, b1), (W2, b2), ...]``
-            from any framework, with W of shape (fan_in, fan_out) and any real dtype. (PyTorch's
-            ``Linear`` keeps the transpose: pass ``layer.weight.T``. Where all layers are equally
-            wide nothing shows that this was forgotten.)
+        model: an MLP (of an ensemble, one ``model.member(e)``), an ``nn.scalar.MLP``, or
+            ``[(W1, b1), (W2, b2), ...]`` from any framework, with W of shape (fan_in, fan_out) and
+            any real dtype. (PyTorch's ``Linear`` keeps the transpose: pass ``layer.weight.T``.
+            Where all layers are equally wide nothing shows that this was forgotten.)
         tol: entries that are compared with each other (those from one class to the neurons of a
             layer) count as equal if they are within ``tol`` or linked by a chain of entries that
             are, whoever's they are in that layer. Chains can be long where there are many entries:
@@ -227,7 +250,7 @@ def analyze(model: MLP | Sequence[tuple[Any, Any]], tol: float = 0.0) -> Symmetr
     return Symmetry(classes, rounds, float(tol), widest, layers, source)
 
 
-def _layers_of(model: MLP | Sequence[tuple[Any, Any]]) -> Layers:
+def _layers_of(model: MLP | scalar.MLP | Sequence[tuple[Any, Any]]) -> Layers:
     if isinstance(model, MLP):
         if getattr(model, "members", None) is not None:
             raise DataError(
@@ -243,13 +266,16 @@ def _layers_of(model: MLP | Sequence[tuple[Any, Any]]) -> Layers:
         pairs: Sequence[tuple[Any, Any]] = [
             (layer.weight.data, layer.bias.data) for layer in model.layers
         ]
+    elif isinstance(model, scalar.MLP):
+        pairs = [_pair_of(layer) for layer in model.layers]
     elif isinstance(model, (list, tuple)) and all(
         isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in model
     ):
         pairs = model
     else:
         raise DataError(
-            f"analyze takes an MLP or a list of (weight, bias) pairs, got {_what(model)}"
+            f"analyze takes an MLP, also of single numbers, or a list of (weight, bias) pairs, "
+            f"got {_what(model)}"
         )
     layers = [(_array(weight), _array(bias)) for weight, bias in pairs]
     if not layers:
@@ -262,6 +288,12 @@ def _layers_of(model: MLP | Sequence[tuple[Any, Any]]) -> Layers:
                 f"fit: W is (fan_in, fan_out), b is (fan_out,), and fan_in is the width before"
             )
     return layers
+
+
+def _pair_of(layer: scalar.Layer) -> tuple[Any, Any]:
+    """The weight and the bias of a layer whose neurons hold single numbers."""
+    rows = [[weight.data for weight in neuron.w] for neuron in layer.neurons]
+    return np.array(rows).T, np.array([neuron.b.data for neuron in layer.neurons])
 
 
 def _what(model: Any) -> str:

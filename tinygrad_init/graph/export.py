@@ -1,0 +1,154 @@
+r"""A graph as JSON, for other programs. The same graph gives the same bytes.
+
+The document is one object:
+
+==========  ========================================================================================
+format      ``"tinygrad_init.graph"``
+version     1; a change that a reader could stumble over raises it
+output      the id of the traced result
+nodes       oldest first; each has the keys ``id``, ``kind`` (``"leaf"``, ``"operation"`` or
+            ``"constant"``), ``operation``, ``symbol``, ``formula`` (LaTeX), ``settings``,
+            ``label``, ``dtype`` and ``line`` (strings, empty where there is nothing to say),
+            ``shape`` (lengths of the axes), ``value`` and ``gradient`` (as below; ``gradient`` may
+            be null), ``changed`` and ``unavailable`` (strings: why the value may not be the
+            recorded one, why there is no gradient), ``class`` (an integer, or null)
+edges       ``source``, ``target`` (ids), ``position`` (of the argument, from 0), and ``local``: the
+            local derivative, null where none flows, else an object of ``shape``, ``value`` (a
+            number as below, or null) and ``unavailable`` (a string)
+==========  ========================================================================================
+
+A number is a JSON number or, where JSON has none for it, a string: ``"nan"``, ``"inf"``,
+``"-inf"``, a fraction ``"1/3"``, a whole number beyond 2\ :sup:`53` (``"about 10^5000"`` if even
+its digits are too many). Truth values are true and false. An array of up to 64 entries is an object
+with its nested ``entries``; of a larger one there are ``min``, ``max`` and ``norm`` of the entries
+that are finite (null if none is) and how many are ``nan``, ``inf`` (of either sign) and ``zero``.
+
+The text is ASCII and has none of ``< > &``, so that it may stand inside a page; lone surrogates,
+which no other program takes, become U+FFFD.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import text
+from .local import LocalDerivative
+from .parts import Edge, GraphNode
+
+FORMAT, VERSION = "tinygrad_init.graph", 1
+MAX_ENTRIES = 64  #: entries of an array that are written out
+_LARGEST_INTEGER = 2**53  #: up to which every reader of JSON keeps them exact
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def to_json(
+    nodes: Sequence[GraphNode],
+    edges: Sequence[Edge],
+    locals_: Iterable[LocalDerivative | None],
+) -> str:
+    """The document, with a line for each node and each edge; ``locals_`` in the order of edges."""
+    node_rows = ",\n".join(_dump(_node(node)) for node in nodes)
+    edge_rows = ",\n".join(
+        _dump(_edge(edge, local)) for edge, local in zip(edges, locals_, strict=True)
+    )
+    head = f'"format": {_dump(FORMAT)}, "version": {VERSION}, "output": {_dump(nodes[-1].id)}'
+    return f'{{{head},\n"nodes": [\n{node_rows}\n],\n"edges": [\n{edge_rows}\n]}}\n'
+
+
+def _dump(value: Any) -> str:
+    written = json.dumps(value, ensure_ascii=True, allow_nan=False)
+    for character in "<>&":  # can only be inside a string
+        written = written.replace(character, f"\\u{ord(character):04x}")
+    return written
+
+
+def _node(node: GraphNode) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "kind": node.kind,
+        "operation": _text(node.operation),
+        "symbol": _text(node.symbol),
+        "formula": _text(node.formula),
+        "settings": _text(node.settings),
+        "label": _text(node.label),
+        "shape": list(node.shape),
+        "dtype": node.dtype,
+        "value": _value(node.value),
+        "gradient": None if node.gradient is None else _value(node.gradient),
+        "changed": node.changed,
+        "unavailable": _text(node.unavailable),
+        "line": _text(node.line),
+        "class": node.colour,
+    }
+
+
+def _edge(edge: Edge, local: LocalDerivative | None) -> dict[str, Any]:
+    return {
+        "source": edge.source,
+        "target": edge.target,
+        "position": edge.position,
+        "local": local and {
+            "shape": list(local.shape),
+            "value": None if local.value is None else _number(local.value),
+            "unavailable": _text(local.unavailable),
+        },
+    }
+
+
+def _text(given: str) -> str:
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", given)
+
+
+def _value(value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return _number(value)
+    if not value.ndim:
+        return _number(value[()])
+    return {"entries": _entries(value)} if value.size <= MAX_ENTRIES else _summary(value)
+
+
+def _entries(array: np.ndarray[Any, Any]) -> list[Any]:
+    if array.dtype == bool or (array.dtype.kind == "f" and np.isfinite(array).all()):
+        return array.tolist()
+    return [_entries(row) if array.ndim > 1 else _number(row) for row in array]
+
+
+def _summary(array: np.ndarray[Any, Any]) -> dict[str, Any]:
+    finite = array[np.isfinite(array)]
+    return {
+        "min": _number(finite.min()) if finite.size else None,
+        "max": _number(finite.max()) if finite.size else None,
+        "norm": _number(_norm(finite)) if finite.size else None,
+        "nan": int(np.count_nonzero(np.isnan(array))),
+        "inf": int(np.count_nonzero(np.isinf(array))),
+        "zero": int(array.size - np.count_nonzero(array)),
+    }
+
+
+def _norm(array: np.ndarray[Any, Any]) -> float:
+    """The Euclidean length, with an exact sum: the same on every machine; inf if it overflows."""
+    with np.errstate(all="ignore"):
+        squares = np.square(array, dtype=np.float64)
+    try:
+        return math.sqrt(math.fsum(squares.tolist()))
+    except OverflowError:
+        return math.inf
+
+
+def _number(x: Any) -> Any:
+    if isinstance(x, (bool, np.bool_)):
+        return bool(x)
+    if isinstance(x, (float, np.floating)):
+        return float(x) if math.isfinite(x) else str(float(x))
+    if isinstance(x, (int, np.integer)) and abs(int(x)) <= _LARGEST_INTEGER:
+        return int(x)
+    try:
+        return _text(str(x))
+    except ValueError:  # more digits than Python writes
+        return text.number(x)
