@@ -34,11 +34,15 @@ h = 1e-6
 nudged = ((a.data + h) * b.data + c.data) * f.data
 print(f"  nudging a by {h:g} changes L by {(nudged - L.data) / h:.4f} per unit")
 
-# A number used twice gets the gradient of both uses.
+# The same, told by the engine, which looks up each local derivative in its table.
+print(f"\n{tg.explain(L, wrt=a)}")
+
+# A number used twice gets the gradient of both uses: there are three paths from x to y.
 x = tg.Value(3.0, label="x")
 y = x * x + x
 y.backward()
 print(f"\ny = x * x + x at x = 3: dy/dx = 2 * 3 + 1 = {x.grad}")
+print(f"\n{tg.explain(y, wrt=x)}")
 
 # Exact arithmetic works as well: a Fraction stays a Fraction.
 from fractions import Fraction  # noqa: E402 - introduced where the lesson needs it

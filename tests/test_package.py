@@ -55,6 +55,7 @@ def test_training_a_network_loads_nothing_more() -> None:
     [
         ("graph", "tinygrad_init.graph"),
         ("trace", "tinygrad_init.graph"),
+        ("explain", "tinygrad_init.graph"),
         ("symmetry", "tinygrad_init.symmetry"),
         ("study", "tinygrad_init.study"),
         ("data", "tinygrad_init.study.data"),
@@ -63,7 +64,8 @@ def test_training_a_network_loads_nothing_more() -> None:
 def test_the_laboratory_is_loaded_at_first_use(name: str, module: str) -> None:
     assert module in _loaded_after(f"import tinygrad_init as tg\ntg.{name}")
     source = importlib.import_module(module)
-    assert getattr(tg, name) is (source.trace if name == "trace" else source)
+    expected = getattr(source, name) if name in ("trace", "explain") else source
+    assert getattr(tg, name) is expected
 
 
 def test_describing_the_study_loads_none_of_its_libraries() -> None:
@@ -73,7 +75,7 @@ def test_describing_the_study_loads_none_of_its_libraries() -> None:
 
 
 def test_from_imports_work_for_what_is_loaded_later() -> None:
-    _loaded_after("from tinygrad_init import data, graph, study, symmetry, trace")
+    _loaded_after("from tinygrad_init import data, explain, graph, study, symmetry, trace")
 
 
 def test_a_star_import_gives_every_public_name() -> None:

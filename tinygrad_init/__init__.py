@@ -38,7 +38,7 @@ from .nn import init, losses, optim
 
 if TYPE_CHECKING:
     from . import graph, study, symmetry
-    from .graph import trace
+    from .graph import explain, trace
     from .study import data
 
 __version__ = "0.1.0"
@@ -48,6 +48,7 @@ __version__ = "0.1.0"
 _ON_FIRST_USE = {
     "graph": ".graph",
     "trace": ".graph",
+    "explain": ".graph",
     "symmetry": ".symmetry",
     "study": ".study",
     "data": ".study.data",
@@ -65,6 +66,7 @@ __all__ = [
     "check_grad",
     "data",
     "detect_anomaly",
+    "explain",
     "grad",
     "graph",
     "hessian",

@@ -2,11 +2,22 @@
 
 Read it in this order: :mod:`trace` (the graph below a result), :mod:`tree` (as text), :mod:`dot`
 (in Graphviz's language), :mod:`page` (an HTML page), :mod:`render` (files, and who draws them);
+then :mod:`explain` (one derivative spelled out), :mod:`sums` (its terms), :mod:`paths` and
+:mod:`entries` (as an article), :mod:`slopes`, :mod:`names` and :mod:`symbols` (in formulas).
 :mod:`parts` and :mod:`text` say what a graph is made of and how numbers and labels are written.
 """
 
+from .explain import Explanation, explain
 from .local import LocalDerivative
 from .parts import Edge, GraphNode
 from .trace import Graph, trace
 
-__all__ = ["Edge", "Graph", "GraphNode", "LocalDerivative", "trace"]
+__all__ = [
+    "Edge",
+    "Explanation",
+    "Graph",
+    "GraphNode",
+    "LocalDerivative",
+    "explain",
+    "trace",
+]
