@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..autograd import DataError
 from .article import Article
@@ -23,7 +23,13 @@ WRITERS: Mapping[str, Callable[[Article], str]] = {
 class Written:
     """Something that is told in an article; printing it gives the text, a notebook shows it."""
 
-    article: Article
+    if TYPE_CHECKING:  # an attribute or a property of each document
+
+        @property
+        def article(self) -> Article:
+            """What there is to tell."""
+            raise NotImplementedError
+
     called: ClassVar[str] = "a document"  #: in messages
 
     def to_text(self) -> str:

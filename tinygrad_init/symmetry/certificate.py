@@ -5,12 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..autograd import DataError, Tensor, grad, no_grad
 from ..autograd.modes import EXACT, PLAIN, in_arithmetic
 from ..graph.article import Article, Paragraph, code, verbatim
-from ..graph.render import write_whole
+from ..graph.written import Written
 from ..nn import MLP, init, losses, optim
 from ..nn.minibatches import passes
 from . import proof
@@ -31,14 +29,6 @@ from .watch import Batch, Break, Run, watch
 
 Array = NDArray[Any]
 MakeOptimiser = Callable[..., optim.Optimiser]
-
-#: what a certificate can be written as, by the suffix of the file
-WRITERS: Mapping[str, Callable[[Article], str]] = {
-    ".txt": Article.to_text,
-    ".md": Article.to_markdown,
-    ".tex": Article.to_latex,
-    ".html": Article.to_html,
-}
 
 
 @dataclass(frozen=True)
@@ -57,7 +47,7 @@ class Assumption:
 
 
 @dataclass(frozen=True, eq=False)
-class Certificate:
+class Certificate(Written):
     """What :func:`certify` found; printing it gives the document as text.
 
     Attributes:
@@ -77,6 +67,7 @@ class Certificate:
     exact: Run
     ordinary: Run
     has_seed: bool
+    called = "a certificate"
 
     @cached_property
     def holds(self) -> bool:
@@ -131,51 +122,11 @@ class Certificate:
             *proof.evidence(self),
         ])  # fmt: skip
 
-    def to_text(self) -> str:
-        """The document as plain text."""
-        return self.article.to_text()
-
-    def to_markdown(self) -> str:
-        """The document in Markdown, formulas between dollars."""
-        return self.article.to_markdown()
-
-    def to_latex(self) -> str:
-        """The document in LaTeX, to be compiled as it is."""
-        return self.article.to_latex()
-
-    def to_html(self) -> str:
-        """The document as a page that needs nothing else."""
-        return self.article.to_html()
-
-    def render(self, path: str | os.PathLike[str]) -> Path:
-        """Write the document to a file, in the format that its suffix says.
-
-        Returns:
-            The path.
-
-        Raises:
-            DataError: for a suffix other than .txt, .md, .tex and .html.
-        """
-        target = Path(path)
-        if target.suffix.lower() not in WRITERS:
-            raise DataError(
-                f"cannot write a certificate to {target.name!r}: the suffix says the format, and "
-                f"the known ones are {', '.join(WRITERS)}"
-            )
-        write_whole(target, WRITERS[target.suffix.lower()](self.article).encode())
-        return target
-
-    def __str__(self) -> str:
-        return self.to_text()
-
     def __repr__(self) -> str:
         return (
             f"Certificate(holds={self.holds}, effective_widths={self.symmetry.effective_widths}, "
             f"steps={self.exact.steps}, digest={self.digest[:12]!r})"
         )
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
 
 
 def certify(
