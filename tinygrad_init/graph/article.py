@@ -22,12 +22,15 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import zip_longest
 
 from ..autograd import DataError
 from .document import document
 from .formula import as_latex, as_mathml, as_text
 
 WIDTH = 88  #: of a line of text
+TABLE_WIDTH = 132  #: of a table in text
+SHORT = 30  #: letters of a cell that stay on one line of a page
 
 _STYLE = """
 body { max-width: 54rem; overflow-wrap: break-word; }
@@ -39,11 +42,10 @@ th, td { padding: .3rem .8rem; text-align: right; font-variant-numeric: tabular-
 th:first-child, td:first-child { text-align: left; }
 th { vertical-align: bottom; }
 pre { background: var(--card); padding: .6rem 1rem; overflow-x: auto; }
+td { vertical-align: top; }
+.long { white-space: normal; }
 .whole { white-space: nowrap; }
-@media (max-width: 40rem) {
-  th, td { padding: .3rem .4rem; }
-  th + th, td + td { white-space: normal; }
-}
+@media (max-width: 40rem) { table { font-size: .8rem; } th, td { padding: .3rem .4rem; } }
 """
 
 
@@ -107,7 +109,7 @@ class Article:
     blocks: Sequence[Block]
 
     def to_text(self) -> str:
-        """Lines of at most 88 characters, but for wide formulas, tables and code."""
+        """Lines of at most 88 characters, of tables 132; formulas and code may be wider."""
         title = _as_text(self.title)
         return "\n\n".join([f"{title}\n{'=' * _columns(title)}", *map(_text_block, self.blocks)])
 
@@ -228,14 +230,35 @@ def _marked(items: Items) -> Iterator[tuple[str, str]]:
 
 def _text_table(cells: list[list[str]]) -> str:
     widths = [max(map(_columns, column)) for column in zip(*cells, strict=True)]
+    limit = _limit(widths, TABLE_WIDTH - 2 * (len(widths) - 1), least=10)
+    widths = [min(width, limit) for width in widths]
     lines = []
     for row in cells:
-        room = [" " * (width - _columns(cell)) for width, cell in zip(widths, row, strict=True)]
-        first, *others = row
-        shown = [first + room[0], *(gap + cell for gap, cell in zip(room[1:], others, strict=True))]
-        lines.append("  ".join(shown).rstrip())
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines if lines[0] else lines[2:])
+        parts = [_folded_cell(cell, width) for cell, width in zip(row, widths, strict=True)]
+        lines += [_text_row(line, widths) for line in zip_longest(*parts, fillvalue="")]
+        if row is cells[0]:
+            lines.append("  ".join("-" * width for width in widths))
+    return "\n".join(lines if any(cells[0]) else lines[2:])
+
+
+def _folded_cell(cell: str, width: int) -> list[str]:
+    fits = _columns(cell) <= width
+    return [cell] if fits else textwrap.wrap(cell, width, break_on_hyphens=False) or [""]
+
+
+def _text_row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """The first to the left, the others to the right."""
+    room = [" " * (width - _columns(cell)) for width, cell in zip(widths, cells, strict=True)]
+    shown = [f"{cells[0]}{room[0]}", *map(str.__add__, room[1:], cells[1:])] if cells else []
+    return "  ".join(shown).rstrip()
+
+
+def _limit(widths: Sequence[float], room: int, least: int) -> int:
+    """What the widest columns must give way to, so that all have room."""
+    limit = room
+    while sum(min(width, limit) for width in widths) > room and limit > least:
+        limit -= 1
+    return limit
 
 
 def _columns(shown: str) -> int:
@@ -428,9 +451,8 @@ def _latex_code(line: str) -> str:
     return r"\mbox{}" + _typewriter(line).replace(" ", r"\ ")
 
 
-_PAGE = 483.0  #: the width of the text, in points
-_GAP = 8.0  #: between two columns
-_NARROWEST = 24.0
+_PAGE = 483  #: the width of the text, in points
+_GAP = 8  #: between two columns
 
 
 def _latex_table(table: Table) -> str:
@@ -443,7 +465,7 @@ def _latex_table(table: Table) -> str:
     lines = "\n".join([*above, r"\hline", *rows[1:], r"\hline"])
     kinds = "".join(kind for kind, _ in columns)
     return (
-        f"\\begin{{center}}\\footnotesize\\setlength{{\\tabcolsep}}{{{_GAP / 2:g}pt}}\n"
+        f"\\begin{{center}}\\footnotesize\\setlength{{\\tabcolsep}}{{{_GAP // 2}pt}}\n"
         f"\\begin{{tabular}}{{@{{}}{kinds}@{{}}}}\n{lines}\n\\end{{tabular}}\n\\end{{center}}"
     )
 
@@ -455,13 +477,10 @@ def _latex_columns(table: Table) -> list[tuple[str, str]]:
     """
     shown = [[*map(_as_text, row)] for row in [table.heads, *table.rows]]
     widths = [max(map(_points, column)) for column in zip(*shown, strict=True)]
-    room = _PAGE - _GAP * (len(widths) - 1)
-    limit = room
-    while sum(min(width, limit) for width in widths) > room and limit > _NARROWEST:
-        limit -= 1
+    limit = _limit(widths, _PAGE - _GAP * (len(widths) - 1), least=24)
     sides = [("l", r"\raggedright "), *[("r", r"\raggedleft ")] * (len(widths) - 1)]
     return [
-        (f"p{{{limit:g}pt}}", ragged) if width > limit else (side, "")
+        (f"p{{{limit}pt}}", ragged) if width > limit else (side, "")
         for width, (side, ragged) in zip(widths, sides, strict=True)
     ]
 
@@ -512,4 +531,8 @@ def _html_block(block: Block) -> str:
 
 
 def _html_row(cells: Sequence[str], kind: str) -> str:
-    return f"<tr>{''.join(f'<{kind}>{_as_html(cell)}</{kind}>' for cell in cells)}</tr>"
+    shown = []
+    for cell in cells:
+        look = ' class="long"' if len(_as_text(cell)) > SHORT else ""
+        shown.append(f"<{kind}{look}>{_as_html(cell)}</{kind}>")
+    return f"<tr>{''.join(shown)}</tr>"
