@@ -553,7 +553,7 @@ def test_html_allows_itself_nothing_but_its_style() -> None:
 # A megabyte of it.
 
 
-@pytest.mark.parametrize("foreign", ["$", "\\x{ ", "\x00", "神`"])
+@pytest.mark.parametrize("foreign", ["$", "\\x{ ", "\x00"])
 def test_a_megabyte_is_text_like_any_other(foreign: str) -> None:
     much, more = (foreign * (size // len(foreign)) for size in (1_000_000, 50_000))
     blocks = [make(verbatim(more)) for make in BLOCKS.values()]
