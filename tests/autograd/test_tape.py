@@ -992,3 +992,14 @@ def test_a_change_is_noticed_behind_an_operation_that_hands_its_argument_through
     x.data = [5.0, 5.0]
     with pytest.raises(tg.GraphError, match="changed"):
         z.backward()
+
+
+@pytest.mark.parametrize("kind", [tg.Value, lambda x: tg.Tensor(x, requires_grad=True)])
+def test_an_argument_without_a_rule_gets_nothing_and_stops_nobody(kind: Any) -> None:
+    scaled = tg.operation("scaled", lambda a, b: a * b, lambda g, y, a, b: g * b, None)
+    a, b = kind(2.0), kind(3.0)
+    y = scaled(a, b * 1.0) * 1.0
+    y.backward()
+    assert float(a.grad) == 3.0
+    assert not b.grad
+    assert float(tg.grad(scaled(a, b), b).data) == 0.0

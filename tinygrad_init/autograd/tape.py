@@ -165,7 +165,8 @@ def backpropagate(root: Node, gradient: Any = None, create_graph: bool = False) 
     seed = root._seed(gradient, create_graph)
     is_bare = create_graph and not isinstance(seed, Node)
     gradients: dict[Node, Any] = {root: root._wrap(seed) if is_bare else seed}
-    for node in youngest_first(root):
+    # What no gradient arrived at has no derivative where it was used.
+    for node in filter(gradients.__contains__, youngest_first(root)):
         for argument, found in vector_jacobian_products(node, gradients[node], create_graph):
             known = gradients.get(argument)
             gradients[argument] = found if known is None else anomaly.add(node, known, found)
