@@ -31,3 +31,15 @@ def found() -> Found:
         return tg.study.write_report(path, tied, study, tiny, command)
 
     return Found(tied, study, write)
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are written by halves, and then the disk is full."""
+    real = Path.write_bytes
+
+    def half(self: Path, content: bytes) -> int:
+        real(self, content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)

@@ -100,7 +100,7 @@ def test_dropout_is_found_out() -> None:
     assert found.exact.first_break is not None
     assert (found.exact.first_break.phase, found.exact.first_break.operation) == (
         "forward", "multiply")  # fmt: skip
-    assert found.assumptions[-1].is_met is False
+    assert [one.is_met for one in found.assumptions] == [True] * 4 + [None, True, False]
     assert "It does not hold" in str(found)
     assert "NOT MET" in str(found)
     assert "on any machine" not in str(found), "its digest depends on the masks"
@@ -219,6 +219,23 @@ def test_parameters_that_are_frozen_shared_or_not_of_a_layer_are_refused() -> No
                 ask(model, X, Y)
     with pytest.raises(tg.DataError, match="share a parameter"):
         tg.symmetry.analyze(shared)
+
+
+def test_a_loss_may_hold_tensors_of_the_names_that_layers_give() -> None:
+    def with_penalty(output: Any, labels: Any) -> Any:
+        other = tg.Tensor(np.ones((4, 7)), requires_grad=True, label="W1")
+        return tg.losses.cross_entropy(output, labels) + (other**2).sum()
+
+    model = tg.nn.MLP([4, 7, 3], weight_init="constant")
+    assert model.layers[0].weight.label == "W1"
+    found = _certify(model, loss=with_penalty)
+    assert found.holds
+    assert found.digest == _certify(model).digest, "the penalty is on no weight of the model"
+
+
+def test_a_layer_that_the_loss_does_not_see_is_named() -> None:
+    with pytest.raises(tg.DataError, match="does not depend on the biases of layer 1"):
+        _certify(tg.nn.MLP([4, 7, 3], lambda z: z.detach() * tg.Tensor(1.0), "constant"))
 
 
 @pytest.mark.parametrize("loss", [

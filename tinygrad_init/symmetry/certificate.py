@@ -302,9 +302,10 @@ def _assumptions(
                 if key != "parameters"]  # fmt: skip
     has_arrays = any(map(np.ndim, settings))
     is_own_activation = not isinstance(model.activation, str)
-    is_entrywise = _is_entrywise(model, batch[0])
     is_own_loss = loss not in losses.BY_NAME.values()
     is_settled = _has_settled_gradients(model, loss, batch)
+    # Where masks are drawn, a neuron by itself has another one: that says nothing of the others.
+    is_entrywise = not is_settled or _is_entrywise(model, batch[0])
     return [
         Assumption(
             "A sum does not depend on the order of its terms, nor a function on where in an array "
@@ -346,6 +347,8 @@ def _assumptions(
             "and nothing else.",
             "A neuron that is computed without the others of its layer comes out otherwise."
             if not is_entrywise
+            else "It is a function of your own: see the evidence."
+            if not is_settled
             else "It is a function of your own; on a minibatch it computed each neuron by itself."
             if is_own_activation
             else f"By construction: it is {code(_name(model.activation))}, entry by entry.",

@@ -150,7 +150,7 @@ class Derivation:
         if not any(side.total for one in self.equations[2:] for side in one.sides):
             told.append(Paragraph(
                 "All gradients of these two neurons are zero, so they are not only tied but stuck: "
-                "nothing moves them."
+                "no gradient moves them."
             ))  # fmt: skip
         elif not self.is_telling:
             told.append(Paragraph(
@@ -187,7 +187,7 @@ def derive(
         if max(map(len, classes)) > 1
     }
     for k, layer in enumerate(model.layers):
-        layer.weight.label, layer.bias.label = f"W{k + 1}", f"b{k + 1}"
+        layer.weight.label, layer.bias.label = _weights_of(k), _biases_of(k)
     twins = {layer: _Twins(model, symmetry, layer) for layer in pairs}
     found: list[Derivation] = []
     for step, (X, y) in enumerate(batches, start=1):
@@ -199,7 +199,7 @@ def derive(
             for layer, (i, j) in pairs.items()
         ]
         before = [layer.weight.data.copy() for layer in model.layers]
-        slopes = [passes.at(f"W{k + 1}").gradient for k in range(len(model.layers))]
+        slopes = [passes.at(_weights_of(k)).gradient for k in range(len(model.layers))]
         for parameter in model.parameters():
             parameter.grad = passes.at(parameter.label).gradient
         optimiser.step()
@@ -213,6 +213,18 @@ def derive(
         if step == PATIENCE or all(passes.is_telling(layer) for layer in pairs):
             break
     return found
+
+
+# By what the parameters are found in the trace. Not "W1": a loss may hold a Tensor of that name,
+# such as the weights of the model that this one is a copy of.
+
+
+def _weights_of(layer: int) -> str:
+    return f"the weights of layer {layer + 1}"
+
+
+def _biases_of(layer: int) -> str:
+    return f"the biases of layer {layer + 1}"
 
 
 def formula_of(optimiser: Optimiser) -> str:
@@ -269,24 +281,24 @@ class _Passes:
     def at(self, label: str) -> GraphNode:
         """A parameter."""
         if label not in self.by_label or self.by_label[label].gradient is None:
-            raise DataError(f"the loss does not depend on {label}: nothing flows back to it")
+            raise DataError(f"the loss does not depend on {label}: nothing flows back to them")
         return self.by_label[label]
 
     def into(self, layer: int) -> Array:
         """What flows into a layer, shape (N, fan_in)."""
-        weight = self.at(f"W{layer + 1}").id
+        weight = self.at(_weights_of(layer)).id
         (product,) = self.uses[weight]
         (source,) = (one for one in self.sources[product] if one != weight)
         return _rows(self.by_id[source].value)
 
     def out_of(self, layer: int) -> GraphNode:
         """What the affine map of a layer makes of it."""
-        (node,) = self.uses[self.at(f"b{layer + 1}").id]
+        (node,) = self.uses[self.at(_biases_of(layer)).id]
         return self.by_id[node]
 
     def activated(self, layer: int) -> tuple[Array, Array]:
         """What goes on to the next layer, and its gradient."""
-        weight = self.at(f"W{layer + 2}").id
+        weight = self.at(_weights_of(layer + 1)).id
         (product,) = self.uses[weight]
         (source,) = (one for one in self.sources[product] if one != weight)
         node = self.by_id[source]
@@ -307,7 +319,7 @@ class _Passes:
 
     def largest_slope(self, layer: int, i: int) -> int:
         """The input of neuron i whose weight has the largest gradient."""
-        return int(np.abs(self.at(f"W{layer + 1}").gradient[:, i]).argmax())
+        return int(np.abs(self.at(_weights_of(layer)).gradient[:, i]).argmax())
 
     def equations(self, layer: int, i: int, j: int) -> list[Equation]:
         """The forward and the backward pass of two neurons, in this order."""
@@ -315,8 +327,8 @@ class _Passes:
         given, sums = self.into(layer), _rows(self.out_of(layer).value)
         hidden, hidden_slopes = self.activated(layer)
         slopes, above = self.slopes(layer), self.slopes(layer + 1)
-        weight, bias = self.at(f"W{layer + 1}"), self.at(f"b{layer + 1}")
-        onward = self.at(f"W{layer + 2}")
+        weight, bias = self.at(_weights_of(layer)), self.at(_biases_of(layer))
+        onward = self.at(_weights_of(layer + 1))
         incoming, outgoing = weight.value, onward.value
         local = {c: slope_alone(self.model.activation, sums[n, c]) for c in (i, j)}
         k = self.largest_slope(layer, i)
