@@ -71,7 +71,11 @@ def _records(section: str, threads: int, given: argparse.Namespace) -> Iterator[
         command, cwd=ROOT, env=environment(threads), stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        yield from map(results.from_line, process.stdout)
+        try:
+            yield from map(results.from_line, process.stdout)
+        except BaseException:
+            process.terminate()
+            raise
     if process.returncode:
         sys.exit(f"{section} failed")
 
