@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from . import anomaly, errors, modes
+from . import anomaly, errors, modes, scopes
 from .inputs import ARRAYS, NUMBERS, REAL, check_setting, operand
 from .tape import Node, data_of
 
@@ -159,5 +159,5 @@ def record(operation: Operation, args: tuple[Any, ...], params: Mapping[str, Any
     if is_tracked and settings.recording and getattr(result, "dtype", _FLOAT).kind == "f":
         node.requires_grad = True
         node.operation, node.arguments, node.params = operation, args, params
-        node.arithmetic = settings.arithmetic
+        node.arithmetic, node.scope = settings.arithmetic, scopes.current()
     return node
