@@ -152,6 +152,9 @@ def record(operation: Operation, args: tuple[Any, ...], params: Mapping[str, Any
     result = operation.compute(bare, params)
     settings = modes.current()
     node = kind._wrap(result, operation.name)
+    if not isinstance(node, Node):  # an answer, as Values give to comparisons
+        return node
+    node.scope = scopes.current()
     if settings.detecting:
         node.evidence = anomaly.inspect(operation.name, node._data, bare)
     if operation.is_view and isinstance(args[0], kind) and np.may_share_memory(result, bare[0]):
@@ -159,5 +162,5 @@ def record(operation: Operation, args: tuple[Any, ...], params: Mapping[str, Any
     if is_tracked and settings.recording and getattr(result, "dtype", _FLOAT).kind == "f":
         node.requires_grad = True
         node.operation, node.arguments, node.params = operation, args, params
-        node.arithmetic, node.scope = settings.arithmetic, scopes.current()
+        node.arithmetic = settings.arithmetic
     return node
