@@ -32,6 +32,7 @@ from .autograd import (
     no_grad,
     operation,
     reproducible,
+    scope,
     value_and_grad,
 )
 from .nn import init, losses, optim
@@ -79,6 +80,7 @@ __all__ = [
     "operation",
     "optim",
     "reproducible",
+    "scope",
     "study",
     "symmetry",
     "trace",

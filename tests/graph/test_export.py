@@ -21,6 +21,7 @@ NODE: dict[str, Any] = {
     "id": str, "kind": str, "operation": str, "symbol": str, "formula": str, "settings": str,
     "label": str, "shape": list, "dtype": str, "value": object, "gradient": object, "changed": str,
     "unavailable": str, "line": str, "class": (int, type(None)),
+    "scope": (str, type(None)),
 }  # fmt: skip
 SUMMARY = {"min", "max", "norm", "nan", "inf", "zero"}
 
@@ -32,7 +33,7 @@ def refuse(constant: str) -> None:
 def read(graph: Graph) -> dict[str, Any]:
     """The document, after a check of every key and type that the schema promises."""
     document: dict[str, Any] = json.loads(graph.to_json(), parse_constant=refuse)
-    assert set(document) == {"format", "version", "output", "nodes", "edges"}
+    assert set(document) == {"format", "version", "output", "nodes", "edges", "scopes"}
     assert (document["format"], document["version"]) == ("tinygrad_init.graph", 1)
     ids = [node["id"] for node in document["nodes"]]
     assert document["output"] == ids[-1]

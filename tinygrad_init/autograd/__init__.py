@@ -8,7 +8,8 @@ Read it in this order:
 - :mod:`value` and :mod:`tensor`: the two kinds of node (:mod:`array_like`: what makes a Tensor
   behave like an array);
 - :mod:`calculus`: derivatives by name; :mod:`check`: how not to believe them;
-- :mod:`modes`: what is switched on; :mod:`anomaly`: nan, inf and silent writes;
+- :mod:`modes`: what is switched on; :mod:`anomaly`: nan, inf and silent writes; :mod:`scopes`:
+  which part of a program computed what;
 - :mod:`inputs`: what is let in; :mod:`errors`: every complaint, in words;
 - :mod:`exact`: the second arithmetic.
 """
@@ -19,6 +20,7 @@ from .check import check_grad
 from .errors import DataError, GradientError, GraphError, ShapeError, TinygradInitError
 from .modes import detect_anomaly, no_grad, reproducible
 from .operation import Operation
+from .scopes import scope
 from .table import F, operation
 from .tape import Node, backpropagate, vector_jacobian_products
 from .tensor import Tensor
@@ -46,6 +48,7 @@ __all__ = [
     "operation",
     "operations",
     "reproducible",
+    "scope",
     "value_and_grad",
     "vector_jacobian_products",
 ]

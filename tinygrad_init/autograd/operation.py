@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from . import anomaly, errors, modes
+from . import anomaly, errors, modes, scopes
 from .inputs import ARRAYS, NUMBERS, REAL, check_setting, operand
 from .tape import Node, data_of
 
@@ -152,6 +152,9 @@ def record(operation: Operation, args: tuple[Any, ...], params: Mapping[str, Any
     result = operation.compute(bare, params)
     settings = modes.current()
     node = kind._wrap(result, operation.name)
+    if not isinstance(node, Node):  # an answer, as Values give to comparisons
+        return node
+    node.scope = scopes.current()
     if settings.detecting:
         node.evidence = anomaly.inspect(operation.name, node._data, bare)
     if operation.is_view and isinstance(args[0], kind) and np.may_share_memory(result, bare[0]):

@@ -11,7 +11,7 @@ from copy import copy
 from itertools import count, zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from . import anomaly, errors, modes
+from . import anomaly, errors, modes, scopes
 
 if TYPE_CHECKING:
     from .operation import Operation
@@ -36,11 +36,12 @@ class Node:
         arithmetic: the arithmetic in which it was recorded.
         age: the tick of the clock at which it was made; arguments are older than results.
         evidence: what ``detect_anomaly`` keeps.
+        scope: the part of a program in which it was recorded, such as the call of a layer.
     """
 
     __slots__ = (
         "__weakref__", "_data", "age", "arguments", "arithmetic", "evidence", "grad", "label",
-        "operation", "params", "requires_grad",
+        "operation", "params", "requires_grad", "scope",
     )  # fmt: skip
     kind: ClassVar[str] = "node"
     _changes: Any = (0,)  #: the tick of the last change of the data, where changes are watched
@@ -55,6 +56,7 @@ class Node:
         self.arithmetic = modes.PLAIN
         self.age = tick()
         self.evidence: anomaly.Evidence | None = None
+        self.scope: scopes.scope | None = None
 
     # What the two kinds of node answer differently.
 

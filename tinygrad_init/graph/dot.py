@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from . import text
-from .parts import Edge, GraphNode, equations, names
+from .parts import Edge, GraphNode, GraphScope, equations, names
 
 FONT = "Helvetica,Arial,sans-serif"
 MARGIN = "0.16,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
@@ -43,7 +44,12 @@ def role(node: GraphNode, is_output: bool) -> str:
     return "data" if node.kind == "leaf" and not has_gradient else node.kind
 
 
-def to_dot(nodes: Sequence[GraphNode], edges: Sequence[Edge], direction: str = "LR") -> str:
+def to_dot(
+    nodes: Sequence[GraphNode],
+    edges: Sequence[Edge],
+    direction: str = "LR",
+    scopes: Sequence[GraphScope] = (),
+) -> str:
     """The drawing, from left to right ("LR") or from top to bottom ("TB")."""
     import graphviz  # costs a tenth of a second, which `import tinygrad_init` should not
 
@@ -58,11 +64,12 @@ def to_dot(nodes: Sequence[GraphNode], edges: Sequence[Edge], direction: str = "
     )
     called, computed = names(nodes), equations(nodes, edges)
     is_coloured = any(node.colour is not None for node in nodes)
+    boxes = {one.id: _box(one) for one in scopes}
     for node in nodes:
         fill, border, outline = STYLES[role(node, node is nodes[-1])]
         if is_coloured:
             fill = UNCLASSED if node.colour is None else CLASSES[node.colour % len(CLASSES)]
-        drawing.node(
+        boxes.get(node.scope, drawing).node(
             node.id,
             label=graphviz.nohtml(_record(node, direction)),
             tooltip=graphviz.nohtml(_tooltip(node, called[node.id], computed.get(node.id, ""))),
@@ -70,11 +77,28 @@ def to_dot(nodes: Sequence[GraphNode], edges: Sequence[Edge], direction: str = "
             color=border,
             **outline,
         )
+    for one in reversed(scopes):  # a box is put into the one around it when it is complete
+        boxes.get(one.outer, drawing).subgraph(boxes[one.id])
     numbered = _whose_arguments_are_numbered(nodes, edges)
     for edge in edges:
         position = str(edge.position + 1) if edge.target in numbered else None
         drawing.edge(edge.source, edge.target, label=position)
     return str(drawing.source)
+
+
+def _box(one: GraphScope) -> Any:
+    """An empty box with a title: Graphviz draws a subgraph so whose name starts with cluster."""
+    import graphviz
+
+    title = _escape(text.label(one.title))
+    return graphviz.Digraph(
+        f"cluster_{one.id}",
+        graph_attr={
+            "label": graphviz.nohtml(title), "labeljust": "l", "style": "rounded", "color": EDGE,
+            "fontcolor": EDGE, "fontname": FONT, "fontsize": "12", "margin": "10",
+            "tooltip": graphviz.nohtml(title),
+        },
+    )
 
 
 def _record(node: GraphNode, direction: str) -> str:

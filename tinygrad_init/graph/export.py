@@ -11,10 +11,13 @@ nodes       oldest first; each has the keys ``id``, ``kind`` (``"leaf"``, ``"ope
             ``label``, ``dtype`` and ``line`` (strings, empty where there is nothing to say),
             ``shape`` (lengths of the axes), ``value`` and ``gradient`` (as below; ``gradient`` may
             be null), ``changed`` and ``unavailable`` (strings: why the value may not be the
-            recorded one, why there is no gradient), ``class`` (an integer, or null)
+            recorded one, why there is no gradient), ``class`` (an integer, or null), ``scope`` (the
+            id of the innermost one, or null)
 edges       ``source``, ``target`` (ids), ``position`` (of the argument, from 0), and ``local``: the
             local derivative, null where none flows, else an object of ``shape``, ``value`` (a
             number as below, or null) and ``unavailable`` (a string)
+scopes      outer ones first; each has ``id``, ``kind``, ``label``, ``title`` (strings) and
+            ``outer`` (an id, or null)
 ==========  ========================================================================================
 
 A number is a JSON number or, where JSON has none for it, a string: ``"nan"``, ``"inf"``,
@@ -39,7 +42,7 @@ import numpy as np
 
 from . import text
 from .local import LocalDerivative
-from .parts import Edge, GraphNode
+from .parts import Edge, GraphNode, GraphScope
 
 FORMAT, VERSION = "tinygrad_init.graph", 1
 MAX_ENTRIES = 64  #: entries of an array that are written out
@@ -51,14 +54,18 @@ def to_json(
     nodes: Sequence[GraphNode],
     edges: Sequence[Edge],
     locals_: Iterable[LocalDerivative | None],
+    scopes: Sequence[GraphScope] = (),
 ) -> str:
     """The document, with a line for each node and each edge; ``locals_`` in the order of edges."""
     node_rows = ",\n".join(_dump(_node(node)) for node in nodes)
     edge_rows = ",\n".join(
         _dump(_edge(edge, local)) for edge, local in zip(edges, locals_, strict=True)
     )
+    scope_rows = ",\n".join(_dump(_scope(one)) for one in scopes)
     head = f'"format": {_dump(FORMAT)}, "version": {VERSION}, "output": {_dump(nodes[-1].id)}'
-    return f'{{{head},\n"nodes": [\n{node_rows}\n],\n"edges": [\n{edge_rows}\n]}}\n'
+    lists = {"nodes": node_rows, "edges": edge_rows, "scopes": scope_rows}
+    body = ",\n".join(f'"{name}": [\n{rows}\n]' for name, rows in lists.items())
+    return f"{{{head},\n{body}}}\n"
 
 
 def _dump(value: Any) -> str:
@@ -85,6 +92,7 @@ def _node(node: GraphNode) -> dict[str, Any]:
         "unavailable": _text(node.unavailable),
         "line": _text(node.line),
         "class": node.colour,
+        "scope": node.scope or None,
     }
 
 
@@ -98,6 +106,16 @@ def _edge(edge: Edge, local: LocalDerivative | None) -> dict[str, Any]:
             "value": None if local.value is None else _number(local.value),
             "unavailable": _text(local.unavailable),
         },
+    }
+
+
+def _scope(one: GraphScope) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "kind": _text(one.kind),
+        "label": _text(one.label),
+        "title": _text(one.title),
+        "outer": one.outer or None,
     }
 
 

@@ -33,6 +33,33 @@ def names_of(given: Any) -> dict[Node, str]:
     return found
 
 
+def nodes_in(part: Any) -> list[Node]:
+    """Every node that a module holds, or a list or mapping of nodes and modules."""
+    return [node for _, node in _walk("", part)]
+
+
+def names_of_owners(given: Any) -> dict[int, str]:
+    """The name of every object with attributes in ``given``, such as a layer, by identity."""
+    found: dict[int, str] = {}
+    waiting = [("", given)]
+    while waiting:
+        name, part = waiting.pop()
+        if isinstance(part, (Node, type)) or id(part) in found:
+            continue
+        if isinstance(part, Mapping):
+            held: Mapping[Any, Any] = part
+        elif isinstance(part, (list, tuple)):
+            held = dict(enumerate(part))
+        else:
+            held = getattr(part, "__dict__", {})
+        found[id(part)] = name
+        waiting += reversed([
+            (f"{name}.{key}" if name else str(key), inner) for key, inner in held.items()
+            if hasattr(inner, "__dict__") or isinstance(inner, (Mapping, list, tuple))
+        ])
+    return found
+
+
 def _walk(name: str, part: Any, inside: tuple[Any, ...] = ()) -> Iterator[tuple[str, Node]]:
     """The nodes in ``part``, with dotted names; what holds itself is entered once."""
     if isinstance(part, Node):

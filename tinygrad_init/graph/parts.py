@@ -38,6 +38,7 @@ class GraphNode:
             ``detect_anomaly()``; otherwise empty.
         recipe: what :meth:`Graph.local` asks for derivatives; ``None`` unless ``kind`` is
             ``"operation"``.
+        scope: the id of the innermost :class:`GraphScope` that it belongs to, or empty.
     """
 
     id: str
@@ -56,6 +57,7 @@ class GraphNode:
     unavailable: str = ""
     line: str = ""
     recipe: Recipe | None = field(default=None, repr=False)
+    scope: str = ""
 
 
 class Edge(NamedTuple):
@@ -64,6 +66,26 @@ class Edge(NamedTuple):
     source: str
     target: str
     position: int
+
+
+@dataclass(frozen=True)
+class GraphScope:
+    """A part of the computation that has a name: the call of a layer or of a loss.
+
+    Attributes:
+        id: ``"s0"``, ``"s1"``, ..., in the order in which their first nodes were recorded.
+        kind: the class of the module, such as ``"Linear"``, or the name given to ``tg.scope``.
+        label: where it is kept among the names that :func:`trace` was given, such as
+            ``"layers.0"``; may be empty.
+        title: what a drawing writes, such as ``"layers.0: Linear(64, 32)"``.
+        outer: the id of the scope around it, or empty.
+    """
+
+    id: str
+    kind: str
+    label: str
+    title: str
+    outer: str
 
 
 def names(nodes: Sequence[GraphNode]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import DataError, GraphError, Node
+from ..autograd import DataError, GraphError, Node, scope
 from ..autograd.tape import youngest_first
-from . import backward, dot, export, page, render, text, tree
+from . import backward, dot, export, page, render, scopes, text, tree
 from .backward import flows
 from .local import LocalDerivative, Quantity, Recipe, local_derivatives
 from .naming import names_of
-from .parts import Edge, GraphNode
+from .parts import Edge, GraphNode, GraphScope
 
 
 class Graph:
@@ -26,14 +26,19 @@ class Graph:
     Attributes:
         nodes: a list of :class:`GraphNode`, oldest first; the last is the traced result.
         edges: a list of :class:`Edge`, one for every use of a node as an argument.
+        scopes: a list of :class:`GraphScope`, outer ones before inner ones: the calls of modules
+            and losses. A node says in ``scope`` which one it belongs to.
 
     Numbers and arrays are those of the moment of tracing: later steps of an optimiser do not
     change a graph. Printing it shows a tree; a notebook shows the drawing.
     """
 
-    def __init__(self, nodes: list[GraphNode], edges: list[Edge]) -> None:
+    def __init__(
+        self, nodes: list[GraphNode], edges: list[Edge], scopes: Sequence[GraphScope] = ()
+    ) -> None:
         self.nodes = nodes
         self.edges = edges
+        self.scopes = list(scopes)
 
     @property
     def output(self) -> GraphNode:
@@ -119,7 +124,7 @@ class Graph:
             replace(node, colour=by_id.get(node.id, classes.get(node.label, node.colour)))
             for node in self.nodes
         ]
-        return Graph(nodes, self.edges)
+        return Graph(nodes, self.edges, self.scopes)
 
     def to_dot(self, direction: str = "LR") -> str:
         """The drawing in Graphviz's language; the same graph gives the same text.
@@ -140,7 +145,7 @@ class Graph:
         """
         if direction not in ("LR", "TB"):
             raise DataError(f"a drawing goes 'LR' or 'TB', got direction={direction!r}")
-        return dot.to_dot(self.nodes, self.edges, direction)
+        return dot.to_dot(self.nodes, self.edges, direction, self.scopes)
 
     def to_svg(self, direction: str = "LR") -> str:
         """The drawing as an ``<svg>`` element: one ``class="node"`` group for each node.
@@ -171,7 +176,7 @@ class Graph:
         >>> graph["nodes"][0]["gradient"], graph["edges"][0]["local"]["value"]
         (3.0, 3.0)
         """
-        return export.to_json(self.nodes, self.edges, map(self.local, self.edges))
+        return export.to_json(self.nodes, self.edges, map(self.local, self.edges), self.scopes)
 
     def render(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing to a file, in the format that its suffix says.
@@ -283,13 +288,21 @@ def trace(y: Node, names: Any = None) -> Graph:
     nodes: list[GraphNode] = []
     edges: list[Edge] = []
     ids: dict[int, str] = {}  # by identity; arguments stay alive as long as y does
+    inside: list[scope | None] = []  # for each node, the scope that it was recorded in
+    uses: scopes.Uses = {}  # of what no operation made, by place in ``nodes``
 
-    def add(argument: Any) -> str:
+    def add(argument: Any, user: Node | None = None) -> str:
         """The id of a node for ``argument``: a number is new at each use, all else is shared."""
         key = id(argument)
         is_node = isinstance(argument, Node)
         if key in ids and (is_node or isinstance(argument, np.ndarray)):
+            place = int(ids[key][1:])
+            if place in uses and user is not None:
+                uses[place][1].append(user)
             return ids[key]
+        if not (is_node and argument.operation):
+            uses[len(nodes)] = (argument, [] if user is None else [user])
+        inside.append(argument.scope if is_node and argument.operation else None)
         ids[key] = name = f"n{len(nodes)}"
         note = changed.get(key, "")
         if is_node:
@@ -301,10 +314,17 @@ def trace(y: Node, names: Any = None) -> Graph:
         return name
 
     for node in reversed(tape):
-        sources = [add(argument) for argument in node.arguments]
+        sources = [add(argument, node) for argument in node.arguments]
         target = add(node)
         edges += [Edge(source, target, position) for position, source in enumerate(sources)]
-    return Graph(nodes, edges)
+    for place, where in scopes.innermost(uses).items():
+        inside[place] = where
+    found, of_nodes = scopes.described(inside, names)
+    placed = [
+        replace(node, scope=name) if name else node
+        for node, name in zip(nodes, of_nodes, strict=True)
+    ]
+    return Graph(placed, edges, found)
 
 
 def _node(

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..autograd import DataError, F, ShapeError, Tensor
+from ..autograd import DataError, F, ShapeError, Tensor, scope
 
 
+@scope("mse")
 def mse(prediction: Any, target: ArrayLike | Tensor) -> Any:
     """The mean squared error, ``mean((prediction - target)**2)``.
 
@@ -45,6 +46,7 @@ def mse(prediction: Any, target: ArrayLike | Tensor) -> Any:
     return (error * error).mean(axis=tuple(range(-axes, 0)))
 
 
+@scope("cross_entropy")
 def cross_entropy(logits: Any, labels: ArrayLike) -> Any:
     """The mean of ``-log softmax(logits)[label]``.
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from ..autograd import DataError, ShapeError, Tensor
+from ..autograd import DataError, ShapeError, Tensor, scope
 
 
 class Module:
@@ -33,7 +33,8 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         """What ``forward`` makes of the inputs; arrays and lists are taken as Tensors are."""
-        return self.forward(*inputs)
+        with scope(type(self).__name__, self):
+            return self.forward(*inputs)
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the output; written by the subclass."""

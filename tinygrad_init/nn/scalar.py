@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..autograd import ShapeError, Value
+from ..autograd import ShapeError, Value, scope
 from . import init
 
 
@@ -55,10 +55,11 @@ class Neuron(Module):
         """The output for one example."""
         if len(x) != len(self.w):
             raise ShapeError(f"this neuron takes {len(self.w)} inputs, got {len(x)}")
-        total = self.b
-        for weight, number in zip(self.w, x, strict=True):
-            total = total + weight * number
-        return total.relu() if self.nonlin else total
+        with scope("Neuron", self):
+            total = self.b
+            for weight, number in zip(self.w, x, strict=True):
+                total = total + weight * number
+            return total.relu() if self.nonlin else total
 
     def parameters(self) -> list[Value]:
         """Weights, then the bias."""
@@ -85,7 +86,8 @@ class Layer(Module):
 
     def __call__(self, x: Sequence[Any]) -> Any:
         """The outputs for one example."""
-        outputs = [neuron(x) for neuron in self.neurons]
+        with scope("Layer", self):
+            outputs = [neuron(x) for neuron in self.neurons]
         return outputs[0] if len(outputs) == 1 else outputs
 
     def parameters(self) -> list[Value]:
@@ -110,10 +112,11 @@ class MLP(Module):
 
     def __call__(self, x: Sequence[Any]) -> Any:
         """The output for one example, a Value or a list of them."""
-        for layer in self.layers:
-            x = layer(x)
-            if not isinstance(x, list) and layer is not self.layers[-1]:
-                x = [x]  # a hidden layer of one neuron
+        with scope("MLP", self):
+            for layer in self.layers:
+                x = layer(x)
+                if not isinstance(x, list) and layer is not self.layers[-1]:
+                    x = [x]  # a hidden layer of one neuron
         return x
 
     def parameters(self) -> list[Value]:

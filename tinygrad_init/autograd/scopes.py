@@ -1,0 +1,77 @@
+"""Scopes: which part of a program made a node, such as the call of a layer.
+
+A drawing can show a scope as one box that opens into its operations. Calls of modules and losses
+are scopes; a part of your own is one after ``with tg.scope("attention"):``.
+
+Like the modes, the scope in force lives in a context variable: threads and async tasks do not see
+each other's, and a bare ``with`` around a ``yield`` stays in force in the caller meanwhile.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, TypeVar, cast
+from weakref import ref
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_scope: ContextVar[scope | None] = ContextVar("tinygrad_init_scope", default=None)
+current = _scope.get
+
+
+class scope:  # noqa: N801 - reads like the modes beside it
+    """A named part of a computation, for a block or for each call of a function.
+
+    Args:
+        name: what drawings call it, such as ``"attention"``.
+        owner: the object that computes, such as a layer; it is not kept alive.
+
+    Attributes:
+        name: as given.
+        outer: the scope around it, or ``None``.
+
+    >>> import tinygrad_init as tg
+    >>> x = tg.Value(2.0)
+    >>> with tg.scope("penalty"):
+    ...     y = x * x
+    >>> y.scope.name
+    'penalty'
+    >>> @tg.scope("hinge")
+    ... def hinge(margin):
+    ...     return (1 - margin).relu()
+    >>> hinge(x).scope.name
+    'hinge'
+    """
+
+    __slots__ = ("_owner", "name", "outer")
+
+    def __init__(self, name: str, owner: object = None) -> None:
+        self.name = name
+        # A module that keeps one of its outputs would otherwise hold itself.
+        self._owner = None if owner is None else ref(owner)
+        self.outer: scope | None = None
+
+    @property
+    def owner(self) -> Any:
+        """The object that computed, while it lives."""
+        return None if self._owner is None else self._owner()
+
+    def __enter__(self) -> None:
+        """Each entry needs an object of its own: nodes keep it, to tell two calls apart."""
+        self.outer = current()
+        _scope.set(self)
+
+    def __exit__(self, *exception: object) -> None:
+        _scope.set(self.outer)
+
+    def __call__(self, function: Function) -> Function:
+        """Each call of ``function`` is a scope of its own."""
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with scope(self.name):
+                return function(*args, **kwargs)
+
+        return cast(Function, wrapper)
