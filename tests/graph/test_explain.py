@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_init as tg
@@ -148,6 +148,7 @@ def product(path: tuple[Any, ...]) -> Fraction:
     return math.prod((factor for _, _, factor in path), start=Fraction(1))
 
 
+@settings(deadline=None)
 @given(programs(), NUMBERS, NUMBERS, st.integers(1, 5))
 def test_paths_are_those_that_one_finds_one_by_one(
     program: Program, at: Fraction, other: Fraction, shown: int
@@ -180,6 +181,7 @@ def test_paths_are_those_that_one_finds_one_by_one(
         assert len(term.factors) == len(term.route) - 1
 
 
+@settings(deadline=None)
 @given(programs(), NUMBERS, NUMBERS, st.integers(1, 200))
 def test_what_is_printed_can_be_evaluated(
     program: Program, at: Fraction, other: Fraction, shown: int
@@ -359,6 +361,7 @@ def test_names_may_be_given_as_to_trace() -> None:
         tg.explain(a * b, wrt=b, names=3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["", "", "x", "a b", "y"]), min_size=6, max_size=6))
 def test_nodes_are_called_as_in_the_graph(labels: list[str]) -> None:
     """Ids are those of `tg.trace`, whatever else goes into the operations."""
@@ -467,7 +470,7 @@ SAID: dict[str, Callable[[float, float, float], float]] = {
     "3 x²": lambda x, y, z: 3 * x**2,
 }  # fmt: skip
 SETTINGS: dict[str, dict[str, Any]] = {"leaky_relu": {"slope": 0.25}, "elu": {"alpha": 0.5}}
-ROWS = [(name, k) for name in SLOPES for k in range(len(SLOPES[name])) if name != "where"]
+ROWS = [(name, k) for name in SLOPES for k in range(len(SLOPES[name]))]
 POSITIVE = ("power", "log", "log2", "log10", "sqrt", "arccosh")
 
 
@@ -511,8 +514,8 @@ def test_equal_arguments_share_the_gradient(name: str) -> None:
 
 
 def test_every_operation_on_numbers_has_a_formula() -> None:
-    """A row is in the table, or its function is told in words of the settings, as clip is."""
-    known = {*SLOPES, "clip"}
+    """A row is in the table, or its function is made for its arguments, as of clip."""
+    known = {*SLOPES, "clip", "where"}
     assert {row.name for row in F if row.scalar and any(row.rules)} <= known
 
 
@@ -554,8 +557,9 @@ G = "dy/dz"
         (F.tanh, (X,), 0, f"(1 - z²) ⊙ {G}", lambda g: (1 - np.tanh(X) ** 2) * g),
         (F.relu, (X,), 0, f"[a > 0] ⊙ {G}", lambda g: (X > 0) * g),
         (F.power, (X, 3.0), 0, f"3 a² ⊙ {G}", lambda g: 3 * X**2 * g),
-        (F.where, (X > 0, X, 0.0), 1, f"a ⊙ {G}", lambda g: (X > 0) * g),
-        (F.where, (X > 0, 0.0, X), 2, f"(1 - a) ⊙ {G}", lambda g: (X <= 0) * g),
+        (F.where, (X > 0, X, 0.0), 1, f"[a] ⊙ {G}", lambda g: (X > 0) * g),
+        (F.where, (X > 0, 0.0, X), 2, f"(1 - [a]) ⊙ {G}", lambda g: (X <= 0) * g),
+        (F.where, (X.round(), X, 0.0), 1, f"[a ≠ 0] ⊙ {G}", lambda g: (X.round() != 0) * g),
         (F.sum, (X,), 0, f"{G} in every entry", lambda g: np.full((5, 4), g)),
         (F.mean, (X,), 0, f"1/20 {G} in every entry", lambda g: np.full((5, 4), g / 20)),
         (lambda x: F.mean(x, axis=0), (X,), 0, f"1/5 {G} repeated along axis 0",
@@ -750,9 +754,9 @@ def test_constant_weights_have_identical_gradients_term_by_term() -> None:
     assert {*ladder.tones, *terms.tones} == {"equal"}
     # From the weights through what the neuron computes to the gradient of the weights.
     assert [row[0] for row in ladder.rows] == [
-        "`W1[:, ·]`", "`n5 = n4 @ W1`", "`b1[·]`", "`n6 = n5 + b1`", "`n7 = tanh(n6)`",
-        "`W2[·, :]`", *(rf"$\frac{{\mathrm{{d}}y}}{{\mathrm{{d}}{one}}}$"
-                        for one in ("n_{7}", "n_{6}", "n_{5}", "W_{1}")),
+        "weights in, `W1[:, ·]`", "`n5 = n4 @ W1`", "`b1[·]`", "`n6 = n5 + b1`",
+        "`n7 = tanh(n6)`", "weights out, `W2[·, :]`",
+        *(rf"$\mathrm{{d}}y / \mathrm{{d}}{one}$" for one in ("n_{7}", "n_{6}", "n_{5}", "W_{1}")),
     ]  # fmt: skip
     assert [row[-1] for row in ladder.rows] == [
         "4 of 4", "8 of 8", "1 of 1", "8 of 8", "8 of 8", "3 of 3", "8 of 8", "8 of 8", "8 of 8",
@@ -768,7 +772,7 @@ def test_random_weights_have_not() -> None:
     text = " ".join(explained.to_text().split())
     assert "0 of 5 equal" in text
     assert "Their gradients differ: of 4 entries 0 are equal" in text
-    assert "the first difference is in the row of W1[:, ·]." in text
+    assert "the first difference is in the row of weights in, W1[:, ·]." in text
     row = explained.index[0][0]
     assert explained.index == [(row, 1), (row, 4)]
     for place, found in zip(explained.index, explained.sums, strict=True):

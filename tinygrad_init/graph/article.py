@@ -50,7 +50,9 @@ td { vertical-align: top; }
 .equal td, .apart td { background: color-mix(in srgb, var(--tone) 9%, transparent); }
 :is(.equal, .apart) td:last-child { color: var(--tone); font-weight: bold; }
 .whole { white-space: nowrap; }
-@media (max-width: 40rem) { table { font-size: .8rem; } th, td { padding: .3rem .4rem; } }
+@media (max-width: 40rem) {
+  table { font-size: .8rem; } th, td { padding: .3rem .4rem; white-space: normal; }
+}
 """
 
 

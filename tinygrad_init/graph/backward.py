@@ -111,19 +111,22 @@ def gradients(
 
 def flows(node: Node) -> tuple[bool, ...]:
     """For each argument of an operation, whether derivatives flow to it."""
-    assert node.operation is not None
-    rules = node.operation.rules * (len(node.arguments) if node.operation.is_variadic else 1)
-    return tuple(
-        rule is not None and isinstance(argument, Node) and argument.requires_grad
-        for rule, argument in zip(rules, node.arguments, strict=True)
-    )
+    open_to = flows_to(node)
+    return tuple(position in open_to for position in range(len(node.arguments)))
 
 
 def flows_to(node: Node) -> list[int]:
     """The arguments that derivatives flow to, by position; none from a leaf."""
     if node.operation is None:
         return []
-    return [position for position, is_open in enumerate(flows(node)) if is_open]
+    rules, is_variadic = node.operation.rules, node.operation.is_variadic
+    return [
+        position
+        for position, argument in enumerate(node.arguments)
+        if isinstance(argument, Node)
+        and argument.requires_grad
+        and rules[0 if is_variadic else position] is not None
+    ]
 
 
 def only(node: Node, positions: Collection[int]) -> Node:

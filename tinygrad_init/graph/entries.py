@@ -17,7 +17,7 @@ from .back import at_entry, back
 from .logits import at_the_logits
 from .names import Named
 from .slopes import ONE
-from .sums import Flow, Sum, Term, Use, Uses, flows
+from .sums import Flow, Sum, Term, Use, flows
 
 MAX_STEPS = 24  #: that are written out
 MAX_USES = 4  #: of one node that are
@@ -37,7 +37,7 @@ class Told(NamedTuple):
 
     y: Node
     x: Node
-    uses: Uses
+    uses: dict[Node, list[Use]]
     gradients: dict[Node, Any]
     named: Named
     shown: int
@@ -103,7 +103,7 @@ def _introduction(told: Told) -> list[Block]:
             f"${told.named.symbol(told.x)}$ has {extent}. From the result, where "
             f"${told.total(told.y)} = 1$, back to it, each line multiplies the gradient that "
             f"arrived by the derivative of one operation. A gradient has the shape of its node. "
-            f"$\\odot$ multiplies entry by entry."
+            f"$\\odot$ multiplies entry by entry; $[\\dots]$ is 1 where that is true, 0 elsewhere."
         )
     ]
 
@@ -170,7 +170,8 @@ def _note(told: Told, node: Node) -> str:
         return ""
     upstream = np.abs(np.asarray(told.gradients[use.user]))
     other = np.abs(np.swapaxes(matrices[1 - use.position], -1, -2))
-    sizes = upstream @ other if use.position == 0 else other @ upstream
+    with np.errstate(all="ignore"):
+        sizes = upstream @ other if use.position == 0 else other @ upstream
     terms = upstream.shape[-1] if use.position == 0 else upstream.shape[-2]
     left, whole = np.abs(gradient).max(), sizes.max()
     if not 0 < left <= 4 * terms * np.finfo(gradient.dtype).eps * whole:

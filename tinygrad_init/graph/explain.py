@@ -18,7 +18,7 @@ from .entries import Told, by_entries
 from .names import Named
 from .neurons import by_neurons
 from .paths import by_paths
-from .sums import Sum, Uses, gradients, uses_between
+from .sums import Between, Sum, between
 from .written import Written
 
 SHOWN = 6  #: how many terms are written out unless said
@@ -112,26 +112,26 @@ def explain(
     if digits is not None:
         digits = _at_least_one("digits", digits, "how many digits a number has, None for all")
     with in_arithmetic(y.arithmetic):
-        uses = uses_between(y, wrt)
-        if wrt not in uses:
-            raise _not_used(y, wrt)
         tape = youngest_first(y, everything=True)
+        through = between(tape, wrt)
+        if not through.uses:
+            raise _not_used(y, wrt)
         changed = backward.changes(tape)
-        _refuse_changed_numbers(uses, changed)
+        _refuse_changed_numbers(through, changed)
         named = Named(tape, wrt, names, digits, changed)
-        found = gradients(y, uses)
-        gradient = found[wrt]
-        if all(np.size(node._data) == 1 for node in uses):
+        gradients = through.gradients()
+        gradient = gradients[wrt]
+        if all(np.size(node._data) == 1 for node in through.uses):
             if index is not None or compare is not None:
                 given = "compare" if index is None else "index"
                 raise DataError(
                     f"{given}= is for an array of parameters, and {wrt.describe()} is a single "
                     f"number, as is everything between it and the result: leave it out"
                 )
-            article, total = by_paths(y, wrt, uses, named, whole)
+            article, total = by_paths(through, named, whole)
             return Explanation(gradient, [total], [], article)
         places = _places(gradient, index, compare)
-        told = Told(y, wrt, uses, found, named, whole)
+        told = Told(y, wrt, through.uses, gradients, named, whole)
         article, sums = by_entries(told, *places) if compare is None else by_neurons(told, places)
         return Explanation(gradient, sums, places, article)
 
@@ -166,9 +166,9 @@ def _not_used(y: Node, wrt: Node) -> GraphError:
     )
 
 
-def _refuse_changed_numbers(uses: Uses, changed: backward.Changes) -> None:
+def _refuse_changed_numbers(through: Between, changed: backward.Changes) -> None:
     """Values are not checked by ``backward()``, and what they would explain is no chain rule."""
-    for node in uses:
+    for node in through.uses if changed else ():
         for one in (node, *node.arguments):
             if node.kind == "Value" and isinstance(one, Node) and id(one) in changed:
                 raise GraphError(

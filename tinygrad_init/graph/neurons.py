@@ -75,7 +75,10 @@ def by_neurons(told: Told, places: Sequence[tuple[int, ...]]) -> tuple[Article, 
 def _along_the_way(told: Told, i: int, j: int) -> Iterator[Row]:
     own, meetings = _own_entries(told, i, j)
     named, x = told.named, told.x
-    yield _row(code(_entries(named.word(x), own[x][0], i)), x._data, own[x])
+    uses = told.uses[x]
+    are_weights = all(use.user.operation is F.matmul and use.position == 1 for use in uses)
+    name = code(_entries(named.word(x), own[x][0], i))
+    yield _row(f"weights in, {name}" if are_weights else name, x._data, own[x])
     for node, masks in own.items():
         if node is not x:
             yield from _beside(told, node, masks, i)
@@ -83,7 +86,8 @@ def _along_the_way(told: Told, i: int, j: int) -> Iterator[Row]:
     for node, position, masks in meetings:
         yield from _outgoing(told, node, position, masks)
     for node, masks in reversed(own.items()):
-        yield _row(f"${told.total(node)}$", told.gradients[node], masks)
+        slope = symbols.entry_of_total(named.symbol(told.y), named.symbol(node), ())
+        yield _row(f"${slope}$", told.gradients[node], masks)
 
 
 def _row(name: str, array: Any, masks: Masks) -> Row:
@@ -160,7 +164,8 @@ def _outgoing(told: Told, node: Node, position: int, masks: Masks) -> Iterator[R
         other.take(np.flatnonzero(mask.any(axis=axes)), axis=-2 if position == 0 else -1).ravel()
         for mask in masks
     ]
-    yield Row(code(f"{name}[·, :]" if position == 0 else f"{name}[:, ·]"), *weights)
+    place = "[·, :]" if position == 0 else "[:, ·]"
+    yield Row(f"weights out, {code(name + place)}", *weights)
 
 
 def _entries(word: str, mask: Array, i: int) -> str:

@@ -15,7 +15,7 @@ from . import symbols
 from .article import Article, Block, Formula, Items, Paragraph, Table, code, verbatim
 from .names import Named
 from .slopes import slope
-from .sums import Sum, Term, Use, Uses, Way, ways
+from .sums import Between, Sum, Term, Use, Way, ways
 
 MAX_FACTORS = 6  #: of a path that are written out
 MAX_ON_A_LINE = 4  #: terms of a sum
@@ -32,16 +32,19 @@ class Path(NamedTuple):
     kept: list[int]
 
 
-def by_paths(y: Node, x: Node, uses: Uses, named: Named, shown: int) -> tuple[Article, Sum]:
+def by_paths(through: Between, named: Named, shown: int) -> tuple[Article, Sum]:
     """The article, and the sum it tells of."""
-    best, more, rest = ways(y, x, uses, shown)
+    x, y = through.x, through.y
+    best, more, rest = ways(through, shown)
     paths = [_path(way) for way in best]
     found = Sum([_term(path, x, named) for path in paths], more, rest)
+    told = [_told(path, x, y, named) for path in paths]
     total = symbols.total(named.symbol(y), named.symbol(x))
     blocks: list[Block] = [
         Paragraph(_how_many(found, named, y, x)),
         *_computation(paths, y, x, named),
-        Items([_told(path, x, y, named) for path in paths], is_numbered=len(paths) > 1),
+        Items(told, is_numbered=len(paths) > 1),
+        *_brackets(told),
         Paragraph(
             "The derivative is the sum over all paths:"
             if found.count > 1
@@ -90,6 +93,12 @@ def _how_many(found: Sum, named: Named, y: Node, x: Node) -> str:
         many = len(found.terms)
         words += f" The {many} largest are shown." if many > 1 else " The largest is shown."
     return words
+
+
+def _brackets(told: Sequence[str]) -> list[Block]:
+    if not any("[" in each for each in told):
+        return []
+    return [Paragraph(r"Here $[\dots]$ is 1 if that is true, and 0 if not.")]
 
 
 # The numbers on the way.

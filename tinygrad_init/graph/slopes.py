@@ -66,7 +66,6 @@ SLOPES: dict[str, tuple[str, ...]] = {
     "arcsinh": (r"\frac{1}{\sqrt{%(x)s^2 + 1}}",),
     "arccosh": (r"\frac{1}{\sqrt{%(x)s^2 - 1}}",),
     "arctanh": (r"\frac{1}{1 - %(x)s^2}",),
-    "where": ("0", "%(x)s", "1 - %(x)s"),  # the first is the condition, 1 or 0
     "relu": (r"[%(x)s > 0]",),
     "leaky_relu": (r"[%(x)s > 0] + %(slope)s \, [%(x)s \le 0]",),
     "elu": (r"[%(x)s > 0] + %(alpha)s \, e^{%(x)s} \, [%(x)s \le 0]",),
@@ -99,6 +98,8 @@ def slope(
     is_constant = not isinstance(node.arguments[-1], Node) and np.ndim(exponent) == 0
     if operation.name == "power" and position == 0 and is_constant:
         return _slope_of_power(operands[0], exponent, digits)
+    if operation.name == "where":
+        return _slope_of_where(node, position, operands[0])
     if operation.name == "clip":
         return _slope_of_clip(operands[0], **node.params) or named
     if operation.name not in SLOPES:
@@ -116,6 +117,13 @@ def _slope_of_power(x: str, exponent: Any, digits: int | None) -> str:
         return ONE
     raised = x if exponent == 2 else f"{x}^{{{number(exponent - 1, digits)}}}"
     return rf"{number(exponent, digits)} \, {raised}"
+
+
+def _slope_of_where(node: Node, position: int, condition: str) -> str:
+    """Whether it is this one that was chosen."""
+    is_bool = np.asarray(data_of(node.arguments[0])).dtype == bool
+    chosen = f"[{condition}]" if is_bool else rf"[{condition} \ne 0]"
+    return chosen if position == 1 else f"1 - {chosen}"
 
 
 def _slope_of_clip(x: str, a_min: Any, a_max: Any) -> str:

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from ..autograd import Node, Tensor, TinygradInitError, backpropagate, vector_jacobian_products
 from ..autograd.anomaly import add
 from ..autograd.modes import Mode
-from ..autograd.tape import youngest_first
 from .backward import flows_to, only
 
 Array = NDArray[Any]
@@ -78,41 +77,61 @@ class Use:
     position: int
 
 
-Uses = dict[Node, list[Use]]
+@dataclass(eq=False, slots=True)
+class Between:
+    """All that lies between a leaf x and a result y.
+
+    Attributes:
+        x, y: the ends.
+        uses: of every node on a path, the youngest first, its uses on paths.
+        inward: of each of these nodes the arguments on paths, by position.
+        alone: the node itself, or a twin from which derivatives flow to these arguments only.
+    """
+
+    x: Node
+    y: Node
+    uses: dict[Node, list[Use]]
+    inward: dict[Node, list[int]]
+    alone: dict[Node, Node]
+
+    def products(self, node: Node, gradient: Any) -> Iterator[tuple[int, Any]]:
+        """What ``gradient`` at a node gives for each argument on a path, by position."""
+        found = vector_jacobian_products(self.alone[node], gradient)
+        for position, (_, product) in zip(self.inward[node], found, strict=True):
+            yield position, product
+
+    def gradients(self) -> dict[Node, Any]:
+        """The gradient of y for every node on a path, as ``backward()`` finds it."""
+        found = {self.y: self.y._seed(None, False)}
+        for node in self.uses:  # the youngest first, so its own is complete
+            for position, product in self.products(node, found[node]):
+                argument = node.arguments[position]
+                known = found.get(argument)
+                found[argument] = product if known is None else add(node, known, product)
+        return found
 
 
-def uses_between(y: Node, x: Node) -> Uses:
-    """Every node on a path from x to y, the youngest first, with its uses on such paths."""
-    onward: Uses = {}
-    for node in reversed(youngest_first(y)):  # arguments come first
-        leads = [k for k in flows_to(node) if node.arguments[k] in onward]
-        if node is x or leads:
-            onward[node] = []
+def between(tape: Sequence[Node], x: Node) -> Between:
+    """All between x and the result, which is the first of its ``tape``; empty, if no path leads."""
+    y = tape[0]
+    uses: dict[Node, list[Use]] = {}
+    inward: dict[Node, list[int]] = {}
+    alone: dict[Node, Node] = {}
+    for node in reversed(tape):  # arguments come first
+        open_to = flows_to(node)
+        leads = [k for k in open_to if node.arguments[k] in uses]
+        if leads or node is x:
+            uses[node], inward[node] = [], leads
+            alone[node] = node if len(leads) == len(open_to) else only(node, leads)
             for position in leads:
-                onward[node.arguments[position]].append(Use(node, position))
-    return dict(reversed(onward.items()))
-
-
-def products(node: Node, gradient: Any, uses: Uses) -> Iterator[tuple[int, Any]]:
-    """What ``gradient`` at an operation gives for each argument on the way to x, by position."""
-    positions = flows_to(node)
-    wanted = [position for position in positions if node.arguments[position] in uses]
-    if len(wanted) < len(positions):
-        node = only(node, wanted)
-    found = vector_jacobian_products(node, gradient)
-    for position, (_, product) in zip(wanted, found, strict=True):
-        yield position, product
-
-
-def gradients(y: Node, uses: Uses) -> dict[Node, Any]:
-    """The gradient of y for every node on the way, as ``backward()`` finds it."""
-    found = {y: y._seed(None, False)}
-    for node in uses:  # the youngest first, so its own is complete
-        for position, product in products(node, found[node], uses):
-            argument = node.arguments[position]
-            known = found.get(argument)
-            found[argument] = product if known is None else add(node, known, product)
-    return found
+                uses[node.arguments[position]].append(Use(node, position))
+    # Forward from x some nodes lead nowhere: to an operation without a derivative.
+    onward: dict[Node, list[Use]] = {}
+    for node in reversed(uses):
+        users = [use for use in uses[node] if use.user in onward]
+        if users or node is y:
+            onward[node] = users
+    return Between(x, y, onward if x in onward and x.requires_grad else {}, inward, alone)
 
 
 # Paths through numbers.
@@ -135,18 +154,19 @@ class Way(NamedTuple):
             way = way.onward
 
 
-def ways(y: Node, x: Node, uses: Uses, shown: int) -> tuple[list[Way], int, Any]:
+def ways(through: Between, shown: int) -> tuple[list[Way], int, Any]:
     """The ``shown`` largest ways from x to y, how many other paths there are, and their sum.
 
     If there are more paths than that, those that are alike make one way.
     """
+    x, y = through.x, through.y
     one = _number(y._seed(None, False))
-    arriving: dict[Node, list[Way]] = {node: [] for node in uses}
-    rest: dict[Node, Any] = dict.fromkeys(uses, 0)
+    arriving: dict[Node, list[Way]] = {node: [] for node in through.uses}
+    rest: dict[Node, Any] = dict.fromkeys(through.uses, 0)
     arriving[y] = [Way(one, one)]
-    count = _count_of_paths(y, x, uses)
+    count = _count_of_paths(through)
     are_merged = count > shown
-    for node in uses:  # the youngest first, so all ways from it are complete
+    for node in through.uses:  # the youngest first, so all ways from it are complete
         best, left = arriving.pop(node), rest.pop(node)
         if len(best) > shown:
             known = sorted(best, key=_size, reverse=True)
@@ -155,7 +175,7 @@ def ways(y: Node, x: Node, uses: Uses, shown: int) -> tuple[list[Way], int, Any]
         if node is x:
             best.sort(key=_size, reverse=True)
             return best, count - sum(way.times for way in best), left
-        for use, local, times in _steps(node, uses, are_merged):
+        for use, local, times in _steps(through, node, are_merged):
             argument = node.arguments[use.position]
             arriving[argument] += [
                 Way(local * way.product, local, use, way, times * way.times) for way in best
@@ -165,25 +185,24 @@ def ways(y: Node, x: Node, uses: Uses, shown: int) -> tuple[list[Way], int, Any]
     raise AssertionError("x is one of the nodes")
 
 
-def _count_of_paths(y: Node, x: Node, uses: Uses) -> int:
+def _count_of_paths(through: Between) -> int:
     """In time that grows with the number of edges; the numbers themselves may have many digits."""
-    counts = dict.fromkeys(uses, 0)
-    counts[y] = 1
-    for node in uses:
+    counts = dict.fromkeys(through.uses, 0)
+    counts[through.y] = 1
+    for node in through.uses:
         here = counts.pop(node)
-        if node is x:
+        if node is through.x:
             return here
-        for position in flows_to(node):
-            if node.arguments[position] in counts:
-                counts[node.arguments[position]] += here
+        for position in through.inward[node]:
+            counts[node.arguments[position]] += here
     raise AssertionError("x is one of the nodes")
 
 
-def _steps(node: Node, uses: Uses, are_merged: bool) -> list[tuple[Use, Any, int]]:
+def _steps(through: Between, node: Node, are_merged: bool) -> list[tuple[Use, Any, int]]:
     """An operation's uses of what is on the way, each with its local derivative, and how often."""
     found = [
         (Use(node, position), _number(product), 1)
-        for position, product in products(node, node._seed(None, False), uses)
+        for position, product in through.products(node, node._seed(None, False))
     ]
     if not are_merged or len(found) == 1:
         return found
