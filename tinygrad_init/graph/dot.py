@@ -108,14 +108,28 @@ def _record(node: GraphNode, direction: str) -> str:
 
 
 def _upright_record(node: GraphNode) -> str:
-    facts = [_fact("data now" if node.changed else "data", node.value)]
+    shown = ["\\n".join(map(_escape, lines)) for lines in facts(node)]
     if node.kind == "constant" and not node.shape:
-        return _fact("", node.value)
+        return shown[0]
+    return f"{{{'|'.join(map(_escape, _heading(node)))}}}|{{{'|'.join(shown)}}}"
+
+
+def facts(node: GraphNode) -> list[list[str]]:
+    """The lines of the lower compartments: of the value, then of the gradient."""
+    if node.kind == "constant" and not node.shape:
+        return [fact("", node.value)]
+    found = [fact("data now" if node.changed else "data", node.value)]
     if node.gradient is not None:
-        facts.append(_fact("grad", node.gradient))
+        found.append(fact("grad", node.gradient))
     if node.unavailable:
-        facts.append("grad unavailable")
-    return f"{{{'|'.join(map(_escape, _heading(node)))}}}|{{{'|'.join(facts)}}}"
+        found.append(["grad unavailable"])
+    return found
+
+
+def fact(word: str, value: object) -> list[str]:
+    """``data 2``; the rows of a matrix go below the word."""
+    rows = text.lines(value)
+    return [word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}".strip()]
 
 
 def _heading(node: GraphNode) -> list[str]:
@@ -128,12 +142,6 @@ def _heading(node: GraphNode) -> list[str]:
     if node.colour is not None:
         shown.append(f"class {node.colour}")
     return [part for part in shown if part]
-
-
-def _fact(word: str, value: object) -> str:
-    """``data 2``; the rows of a matrix go below the word."""
-    rows = [_escape(row) for row in text.lines(value)]
-    return "\\n".join([word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}".strip()])
 
 
 def _tooltip(node: GraphNode, name: str, equation: str) -> str:

@@ -120,7 +120,7 @@ def _path(way: Way, x: Node, named: Named) -> str:
         sign = "=" if len(steps) > 1 else _equals(way.product)
         parts.append(f"${sign} {TIMES.join(numbers)}$")
     if len(steps) > 1:
-        relation = _relation(_product(seen) if None not in seen else None, way.product)
+        relation = symbols.relation(_product(seen) if None not in seen else None, way.product)
         parts.append(f"${relation} {symbols.number(way.product)}$")
     return f"${route}${_which_argument(steps)}: " + " ".join(parts)
 
@@ -170,11 +170,6 @@ def _product(factors: Sequence[Any]) -> Any:
     return found
 
 
-def _relation(seen: Fraction | None, exactly: Any) -> str:
-    """Equal, if what a reader computes from the printed numbers is the printed result."""
-    return "=" if seen is not None and seen == symbols.shown(exactly) else r"\approx"
-
-
 def _equals(number: Any) -> str:
     return "=" if symbols.is_shown_exactly(number) else r"\approx"
 
@@ -196,7 +191,7 @@ def _sum(derivative: str, found: Sum) -> Block:
     parts = [
         f"{derivative} = {added[0]}",
         *(f"{{}} + {symbols.in_brackets(each)}" for each in added[1:]),
-        f"{{}} {_relation(whole, found.total)} {total}",
+        f"{{}} {symbols.relation(whole, found.total)} {total}",
     ]
     if len(added) > MAX_ON_A_LINE:
         return Paragraph(" ".join(f"${part}$" for part in parts))

@@ -160,12 +160,18 @@ class Graph:
         return render.svg(self.to_dot(direction), len(self.nodes))
 
     def to_html(self) -> str:
-        """A page that needs nothing else: the drawing, a legend, and a table of the nodes.
+        """A page that needs nothing else, neither a network nor a server.
+
+        It steps through the computation, forward and backward, one node and one term of the chain
+        rule at a time; opens and closes modules, searches, and shows for each node its gradient as
+        a sum. Without JavaScript it shows the drawing, a table, and all sums.
 
         Raises:
             GraphError: as :meth:`to_svg` does.
         """
-        return page.to_html(self.nodes, self.edges, self.to_svg())
+        directions = ("LR", "TB") if len(self.nodes) <= page.MAX_TURNED else ("LR",)
+        drawings = {direction: self.to_svg(direction) for direction in directions}
+        return page.to_html(self.nodes, self.edges, self.scopes, drawings)
 
     def to_json(self) -> str:
         """The graph for other programs: the schema is that of :mod:`~tinygrad_init.graph.export`.
