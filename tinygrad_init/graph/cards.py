@@ -33,7 +33,6 @@ class Cards:
         names: what each node is called, by id.
         worked: for each node how it was computed, in names and then in numbers, by id.
         terms: what gradients receive, in the order of the backward pass.
-        before: for each of the terms what its receiver had before, ``None`` if nothing.
     """
 
     def __init__(
@@ -49,11 +48,9 @@ class Cards:
             self._sources[edge.target].append(self.by_id[edge.source])
         self.terms = terms(nodes, edges)
         self._received: dict[str, list[Term]] = defaultdict(list)
-        self.before: list[Term | None] = []
         for term in self.terms:
-            received = self._received[edges[term.edge].source]
-            self.before.append(received[-1] if received else None)
-            received.append(term)
+            self._received[term.node].append(term)
+        self._numbers = {id(term): number for number, term in enumerate(self.terms)}
         self._said = equations(nodes, edges)
         self.worked = {node.id: self._worked(node) for node in nodes}
 
@@ -78,11 +75,13 @@ class Cards:
     def card(self, node: GraphNode) -> str:
         """The HTML of one."""
         label, name = text.label(node.label), self.names[node.id]
-        kind = f"{_KINDS[node.kind]} {node.operation} {node.settings}".strip()
+        what = f"{_KINDS[node.kind]} {text.label(node.operation)} {node.settings}"
+        kinds = [node.id, what.strip()]
+        if label.strip() and label != name:  # another node has the same label
+            kinds.insert(1, label)
         return f"""<article class="card" id="about-{node.id}">
 <h3><bdi>{escape(name)}</bdi></h3>
-<p class="kind">{node.id}{f' · <bdi>{escape(label)}</bdi>' if label.strip() and label != name else ''}\
- · {escape(kind)}</p>
+<p class="kind">{" · ".join(f"<bdi>{escape(one)}</bdi>" for one in kinds)}</p>
 <p class="worked"><bdi>{escape(self.worked[node.id])}</bdi></p>
 <dl>{''.join(self._facts(node))}</dl>
 <h4>The gradient, by the chain rule</h4>
@@ -126,8 +125,8 @@ class Cards:
         if received:
             rows = "\n".join(self._term(k, term) for k, term in enumerate(received))
             return f'<ol class="terms">\n{rows}\n</ol>\n{self._sum(node, received)}'
-        if node.gradient is not None or node.unavailable:
-            return "<p>The rules that it was found with are not kept in a pickled graph.</p>"
+        if node.unavailable:
+            return "<p>It is not available.</p>"
         return "<p>No gradient flows here: nothing asks for one.</p>"
 
     def _seed(self, node: GraphNode) -> str:
@@ -140,17 +139,21 @@ class Cards:
 
     def _term(self, place: int, term: Term) -> str:
         """``upstream × local = term``, and what the sum is then."""
-        edge = self.edges[term.edge]
-        source, target = self.by_id[edge.source], self.by_id[edge.target]
-        through = f"through <bdi>{escape(self.names[target.id])}</bdi>"
-        if self._sources[target.id].count(source) > 1:
-            through += f", as its argument {edge.position + 1}"
+        through, body = "as a whole", ""
+        if term.edge is not None:
+            edge = self.edges[term.edge]
+            source, target = self.by_id[edge.source], self.by_id[edge.target]
+            through = f"through <bdi>{escape(self.names[target.id])}</bdi>"
+            if self._sources[target.id].count(source) > 1:
+                through += f", as its argument {edge.position + 1}"
+            if term.amount is not None:
+                body = f'<p class="product">{self._product(term, source, target)}</p>'
         if term.amount is None:
             body = f'<p class="unavailable">not available: {_line(term.unavailable)}</p>'
         else:
-            body = f'<p class="product">{self._product(term, source, target)}</p>'
-            body += f'<p class="so-far">{self._so_far(place, term, source)}</p>'
-        return f'<li id="term-{term.edge}"><p class="through">{through}</p>{body}</li>'
+            body += f'<p class="so-far">{self._so_far(place, term)}</p>'
+        number = self._numbers[id(term)]
+        return f'<li id="term-{number}"><p class="through">{through}</p>{body}</li>'
 
     def _product(self, term: Term, source: GraphNode, target: GraphNode) -> str:
         result, by, of = (self._symbols[one.id] for one in (self.nodes[-1], source, target))
@@ -167,18 +170,27 @@ class Cards:
         product = _factor("term", "", term.amount, "term")
         return f"{upstream}{_sign('×')}{local}{_sign(self.equals(term))}{product}"
 
+    def upstream(self, term: Term) -> Any:
+        """The gradient of the target of its edge."""
+        assert term.edge is not None
+        return self.by_id[self.edges[term.edge].target].gradient
+
     def equals(self, term: Term) -> str:
         """Whether the product of the numbers that a reader sees is the one that he sees."""
-        upstream = symbols.shown(self.by_id[self.edges[term.edge].target].gradient)
+        upstream = symbols.shown(self.upstream(term))
         local = symbols.shown(term.local)
         product = None if upstream is None or local is None else upstream * local
         return _RELATIONS[symbols.relation(product, term.amount)]
 
-    def _so_far(self, place: int, term: Term, source: GraphNode) -> str:
+    def _derivative(self, node: str) -> str:
+        return _math(symbols.total(self._symbols[self.nodes[-1].id], self._symbols[node]))
+
+    def _so_far(self, place: int, term: Term) -> str:
         """``∂L/∂b: 4 + 4 = 8, use 2 of 2``."""
-        uses = self._received[source.id]
-        derivative = _math(symbols.total(self._symbols[self.nodes[-1].id], self._symbols[source.id]))
+        uses, derivative = self._received[term.node], self._derivative(term.node)
         count = f"use {place + 1} of {len(uses)}" if len(uses) > 1 else "its only use"
+        if term.edge is None:
+            count = "its terms are not known here"
         if term.so_far is None:
             return f"{derivative}: a part of the sum is not available ({count})"
         now = f"<strong>{escape(_short(term.so_far))}</strong>"
@@ -191,7 +203,7 @@ class Cards:
         return f"{derivative} {'=' if place else ':'} {added}{now} ({count})"
 
     def _sum(self, node: GraphNode, received: Sequence[Term]) -> str:
-        derivative = _math(symbols.total(self._symbols[self.nodes[-1].id], self._symbols[node.id]))
+        derivative = self._derivative(node.id)
         if node.gradient is None:
             return f'<p class="sum">{derivative}: unavailable</p>'
         amounts = [term.amount for term in received]
@@ -209,14 +221,16 @@ class Cards:
 
     def spoken(self, term: Term) -> str:
         """A term in words, for who listens."""
-        edge = self.edges[term.edge]
-        source, target = self.names[edge.source], self.names[edge.target]
+        source = self.names[term.node]
+        if term.edge is None:
+            return f"the gradient of {source} is {text.inline(term.so_far)}"
+        target = self.names[self.edges[term.edge].target]
         if term.amount is None:
             return f"{source} receives what is not available, through {target}"
         amount, so_far = text.inline(term.amount), text.inline(term.so_far)
         if term.local is not None:
-            upstream = text.number(self.by_id[edge.target].gradient)
-            amount = f"{upstream} times {text.number(term.local)}, which is {amount}"
+            factors = f"{text.number(self.upstream(term))} times {text.number(term.local)}"
+            amount = f"{factors}, which is {amount}"
         return f"{source} receives {amount}, through {target}; its gradient is now {so_far}"
 
 
@@ -250,7 +264,8 @@ def _factor(
     said = f"{caption}, {text.shape(shape)}" if shape else caption
     return (
         f'<span class="factor {css}"><span class="formula">{formula}</span>'
-        f'<span class="number">{escape(_short(value))}</span><span class="caption">{said}</span></span>'
+        f'<span class="number">{escape(_short(value))}</span>'
+        f'<span class="caption">{said}</span></span>'
     )
 
 

@@ -20,7 +20,7 @@ from .dot import CLASSES, STYLES, fact, facts, role
 from .export import dump
 from .formula import as_text
 from .layout import layout
-from .parts import Edge, GraphNode, GraphScope, equations, names
+from .parts import Edge, GraphNode, GraphScope, equations
 from .terms import Term
 
 SCRIPTS = ("arrange", "drawing", "camera", "player", "main")  #: in this order
@@ -99,13 +99,17 @@ def _size(svg: str) -> str:
 def _data(cards: Cards, scopes: Sequence[GraphScope], layouts: Mapping[str, Any]) -> str:
     """Words for the script, places of the drawing, and what each step shows."""
     places = {node.id: place for place, node in enumerate(cards.nodes)}
-    is_last = {cards.edges[term.edge].source: term for term in cards.terms}
+    last = {term.node: term for term in cards.terms}
     return dump({
         "nodes": [_node(node, cards) for node in cards.nodes],
         "edges": [[places[edge.source], places[edge.target]] for edge in cards.edges],
         "scopes": [_scope(one, cards, places) for one in scopes],
         "terms": [
-            _term(term, cards, term is is_last[cards.edges[term.edge].source])
+            {
+                **_term(term, cards),
+                "node": places[term.node],
+                "isLast": term is last[term.node],
+            }
             for term in cards.terms
         ],
         "seed": cards.nodes[-1].gradient is not None,
@@ -131,25 +135,23 @@ def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
     }
 
 
-def _term(term: Term, cards: Cards, is_last: bool) -> dict[str, Any]:
+def _term(term: Term, cards: Cards) -> dict[str, Any]:
     """One step back: the lines of the sum so far, and the product beside its edge."""
     return {
         "edge": term.edge,
         "rows": ["grad unavailable"] if term.so_far is None else fact("grad", term.so_far),
-        "isLast": is_last,
         "badge": _badge(term, cards),
         "spoken": cards.spoken(term),
     }
 
 
 def _badge(term: Term, cards: Cards) -> str:
-    if term.amount is None:
+    if term.amount is None or term.edge is None:
         return ""
     if term.local is None:
         formula = as_text(term.formula)
         return formula if len(formula) <= MAX_BADGE else ""
-    upstream = cards.by_id[cards.edges[term.edge].target].gradient
-    factors = " × ".join(map(text.in_brackets, (upstream, term.local)))
+    factors = " × ".join(map(text.in_brackets, (cards.upstream(term), term.local)))
     return f"{factors} {cards.equals(term)} {text.number(term.amount)}"
 
 

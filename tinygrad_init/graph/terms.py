@@ -28,7 +28,9 @@ class Term:
     """What the gradient of a node receives through one edge that leaves it.
 
     Attributes:
-        edge: the place of the edge in the list of the graph.
+        node: the id of the node that receives it.
+        edge: the place of the edge in the list of the graph; ``None`` for all edges at once, where
+            their terms are not known.
         formula: in LaTeX: of the local derivative between two numbers, which is only named (∂z/∂x)
             if there is no other formula; otherwise of the vector-Jacobian product.
         local: the local derivative between two numbers, otherwise ``None``.
@@ -38,7 +40,8 @@ class Term:
         unavailable: why an amount is not known.
     """
 
-    edge: int
+    node: str
+    edge: int | None
     formula: str
     local: Any
     amount: Any
@@ -49,7 +52,8 @@ class Term:
 def terms(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> list[Term]:
     """All terms, in the order in which the engine finds them: the youngest operation first.
 
-    A graph that was pickled has none, since rules cannot be.
+    Where the rule of an operation cannot be asked (a pickled graph has none, since they are
+    functions), its arguments get their gradients as a whole.
     """
     by_id = {node.id: node for node in nodes}
     shown = symbols.symbols(nodes)
@@ -57,16 +61,26 @@ def terms(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> list[Term]:
     for place, edge in enumerate(edges):
         uses[edge.target].append(place)
     sums: dict[str, Any] = {}
+    as_a_whole: set[str] = set()
     found = []
     for node in reversed(nodes):
+        if node.id in as_a_whole and node.gradient is not None:
+            found.append(Term(node.id, None, "", None, node.gradient, node.gradient))
+        if node.gradient is None and not node.unavailable:
+            continue
         places = uses[node.id]
         sources = [by_id[edges[place].source] for place in places]
+        if node.recipe is None:
+            as_a_whole.update(one.id for one in sources)
+            continue
         for position, (amount, reason) in _amounts(node, sources).items():
             source = sources[position].id
             sums[source] = _added(sums[source], amount) if source in sums else amount
             formula, local = _told(node, position, sources, shown, shown[nodes[-1].id])
-            found.append(Term(places[position], formula, local, amount, sums[source], reason))
-    return found
+            found.append(
+                Term(source, places[position], formula, local, amount, sums[source], reason)
+            )
+    return [term for term in found if term.edge is None or term.node not in as_a_whole]
 
 
 def _added(known: Any, amount: Any) -> Any:
@@ -77,8 +91,7 @@ def _added(known: Any, amount: Any) -> Any:
 def _amounts(node: GraphNode, sources: Sequence[GraphNode]) -> dict[int, tuple[Any, str]]:
     """By position of the argument: what it receives, or why that is not known."""
     recipe = node.recipe
-    if recipe is None or (node.gradient is None and not node.unavailable):
-        return {}
+    assert recipe is not None
     values = [Quantity(one.value, one.shape, one.changed) for one in (node, *sources)]
     positions = [position for position, is_open in enumerate(recipe.flows) if is_open]
     reasons = {

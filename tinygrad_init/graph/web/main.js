@@ -178,7 +178,8 @@ class Page {
       title.addEventListener("click", () => this.camera.wasDragged || this.toggle(s));
     });
     drawing.modules.forEach(({ group }, s) => act(group, () => this.toggle(s)));
-    drawing.svg.addEventListener("focusin", ({ target }) => this.#onFocus(target));
+    // Not of the SVG itself, which would be taken for something that can have the focus.
+    this.stage.addEventListener("focusin", ({ target }) => this.#onFocus(target));
     (this.order()[0])?.setAttribute("tabindex", 0);
   }
 
@@ -275,7 +276,8 @@ class Page {
     const { key, target } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || one("dialog[open]")) return;
     if (key === "Escape") return this.#escape();
-    if (target.matches("input, select")) return;
+    if (target.matches(".search input, select")) return;
+    if (target === this.slider && /Arrow(Up|Down)/.test(key)) return;
     const isButton = target.matches("button") && key === " ";
     const { actions } = this;
     const keys = {

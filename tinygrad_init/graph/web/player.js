@@ -57,12 +57,9 @@ class Player {
 
   /** To the next node, or the one before: over the other uses that the same node adds to. */
   skip(direction) {
-    const nodeOf = (at) => {
-      const { node, term } = this.steps[at] ?? {};
-      return term === undefined ? `${this.steps[at]?.phase} ${node}` : this.graph.edges[this.graph.terms[term].edge][1];
-    };
+    const name = (at) => JSON.stringify([this.steps[at].phase, this.#marks(this.steps[at]).active]);
     let at = this.at + direction;
-    while (this.steps[at + direction] && nodeOf(at) === nodeOf(at + direction)) at += direction;
+    while (this.steps[at + direction] && name(at) === name(at + direction)) at += direction;
     this.show(at);
   }
 
@@ -92,13 +89,13 @@ class Player {
   /** For every node: whether its value is known, and what its gradient has received. */
   #known() {
     const { phase, node, term } = this.steps[this.at];
-    const { nodes, terms, edges, seed } = this.graph;
+    const { nodes, terms, seed } = this.graph;
     const isBackward = ["seed", "backward", "end"].includes(phase);
     const values = isBackward ? nodes.length : phase === "forward" ? node + 1 : 0;
     const count = phase === "end" ? terms.length : phase === "backward" ? term + 1 : 0;
     const received = new Map(isBackward && seed ? [[nodes.length - 1, { isWhole: true }]] : []);
-    for (const { edge, rows, isLast } of terms.slice(0, count)) {
-      received.set(edges[edge][0], { rows, isWhole: isLast });
+    for (const { node: receiver, rows, isLast } of terms.slice(0, count)) {
+      received.set(receiver, { rows, isWhole: isLast });
     }
     return { values, received };
   }
@@ -140,16 +137,16 @@ class Player {
     return parts;
   }
 
-  #activeNodes({ phase, node, term }) {
+  #marks({ phase, node, term }) {
     if (phase === "forward" || phase === "seed") return { active: node };
     if (phase !== "backward") return {};
-    const [receiver, active] = this.graph.edges[this.graph.terms[term].edge];
-    return { active, receiver };
+    const { node: receiver, edge } = this.graph.terms[term];
+    return edge === null ? { receiver } : { receiver, active: this.graph.edges[edge][1] };
   }
 
   highlight() {
     const step = this.steps[this.at];
-    const marks = this.#activeNodes(step);
+    const marks = this.#marks(step);
     for (const mark of ["active", "receiver"]) {
       for (const old of this.drawing.root.querySelectorAll(`.${mark}`)) old.classList.remove(mark);
       if (marks[mark] !== undefined) this.drawing.standIn(marks[mark]).element.classList.add(mark);
@@ -161,7 +158,7 @@ class Player {
   }
 
   #showFlow(term) {
-    const edge = term ? this.drawing.shownEdge(term.edge) : -1;
+    const edge = term && term.edge !== null ? this.drawing.shownEdge(term.edge) : -1;
     this.drawing.edges.forEach(({ group }, k) => group.classList.toggle("flowing", k === edge));
     const line = this.drawing.now.edges[edge];
     const { flow, arrow, badge, box, text } = this.overlay;
@@ -191,7 +188,7 @@ class Player {
   }
 
   #follow(step) {
-    const boxes = Object.values(this.#activeNodes(step)).map((node) => this.drawing.standIn(node).box);
+    const boxes = Object.values(this.#marks(step)).map((node) => this.drawing.standIn(node).box);
     if (boxes.length) this.camera.show(boxAround(boxes));
   }
 
@@ -229,7 +226,7 @@ class Player {
       words.replaceChildren(...copies(`#about-${nodes[node].id} > .seed`));
       this.page.say(words.textContent);
     } else if (phase === "backward") {
-      words.replaceChildren(...copies(`#term-${terms[term].edge} > p:not(.through)`));
+      words.replaceChildren(...copies(`#term-${term} > p:not(.through)`));
       this.page.say(terms[term].spoken);
     } else {
       words.replaceChildren(paragraph(phase === "start"
