@@ -105,7 +105,7 @@ class Graph:
                 from 0. The drawing also writes the number, since not everybody sees colours.
 
         Raises:
-            DataError: if no node has that label or id.
+            DataError: if no node has that label or id, or a class has no such number.
 
         >>> from tinygrad_init import Value
         >>> a, b = Value(2.0, label="a"), Value(2.0, label="b")
@@ -119,6 +119,9 @@ class Graph:
                 f"no node of this graph has the label or id {text.label(min(unknown))!r}: "
                 f"use labels given by label=, or ids as in graph.nodes"
             )
+        for number in classes.values():
+            if not isinstance(number, (int, np.integer)) or number < 0:
+                raise DataError(f"classes are counted from 0, got {text.label(repr(number))}")
         by_id = {key: number for key, number in classes.items() if key not in labels}
         nodes = [
             replace(node, colour=by_id.get(node.id, classes.get(node.label, node.colour)))
