@@ -20,10 +20,10 @@ import pytest
 from tests.graph.hostile import HOSTILE, labelled
 from tinygrad_init import DataError, GraphError, Tensor, Value
 from tinygrad_init.graph import Graph, render, text, trace
+from tinygrad_init.graph.palette import STYLE_SHEET
 
 SVG = "{http://www.w3.org/2000/svg}"
 SUFFIXES = [".svg", ".png", ".pdf", ".dot", ".html", ".json"]
-
 
 def small() -> Graph:
     x = Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], label="x")
@@ -132,8 +132,10 @@ class TestSvg:
         root = ET.fromstring(svg)
         assert groups(svg) == len(graph.nodes) == 4
         assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
-            "svg", "g", "a", "title", "text", "path", "polygon", "polyline",
+            "svg", "style", "g", "a", "title", "text", "path", "polygon", "polyline",
         }
+        (style,) = root.iter(f"{SVG}style")
+        assert (style.text or "").strip() == STYLE_SHEET
         attributes = {name.lower() for element in root.iter() for name in element.attrib}
         assert not {name for name in attributes if name.startswith("on") or name.endswith("href")}
         texts = [element.text or "" for element in root.iter(f"{SVG}text")]

@@ -6,6 +6,8 @@ import base64
 import hashlib
 from html import escape
 
+from .palette import STYLE_ELEMENT, STYLE_SHEET
+
 BASE_STYLE = """
 :root { color-scheme: light dark;
   --ink: light-dark(#1b1b1b, #e8e8e8); --paper: light-dark(#ffffff, #16181c);
@@ -27,6 +29,8 @@ def document(title: str, style: str, body: str, script: str = "") -> str:
     script, if there is any; no other is allowed, nor markup made from strings, nor any request.
     """
     whole_style = BASE_STYLE + style
+    if STYLE_ELEMENT in body:  # a drawing brings its own, as it must where it stands alone
+        whole_style, body = whole_style + STYLE_SHEET, body.replace(STYLE_ELEMENT, "")
     allowed = f"style-src {_hash(whole_style)}; img-src data:"
     element = ""
     if script:

@@ -16,10 +16,11 @@ from typing import Any
 from . import text
 from .cards import Cards, summary
 from .document import document
-from .dot import CLASSES, STYLES, fact, facts, role
+from .dot import fact, facts, role
 from .export import dump
 from .formula import as_text
 from .layout import layout
+from .palette import CLASSES, STYLES
 from .parts import Edge, GraphNode, GraphScope, equations
 from .terms import Term
 
@@ -42,12 +43,20 @@ def to_html(
     edges: Sequence[Edge],
     scopes: Sequence[GraphScope],
     drawings: Mapping[str, str],
+    first: str,
+    is_wanted: bool = False,
 ) -> str:
-    """The page around drawings: the one from left to right ("LR"), and others to turn it to."""
+    """The page around drawings by direction: the first one, and others to turn it to.
+
+    If the first one is wanted, the script does not turn it by itself.
+    """
     cards = Cards(nodes, edges, scopes)
-    svg = drawings["LR"]
+    svg = drawings[first]
     title = f"How {cards.names[nodes[-1].id]} was computed"
     layouts = {name: layout(drawn, nodes, edges, scopes) for name, drawn in drawings.items()}
+    told = {
+        **_data(cards, scopes), "layouts": layouts, "first": first, "isWanted": is_wanted,
+    }  # fmt: skip
     body = f"""<header>
 <h1>{escape(title)}</h1>
 {_part("tools.html")}</header>
@@ -74,7 +83,7 @@ gradients, one term of the chain rule at a time.</p>
 {"".join(map(cards.card, nodes))}
 </section>
 </aside>
-<script type="application/json" id="graph-data">{_data(cards, scopes, layouts)}</script>"""
+<script type="application/json" id="graph-data">{dump(told)}</script>"""
     script = "\n".join(map(_part, (f"{name}.js" for name in SCRIPTS)))
     return document(title, _part("page.css") + _size(svg) + _swatches(nodes), body, script)
 
@@ -96,11 +105,11 @@ def _size(svg: str) -> str:
 # What the script knows.
 
 
-def _data(cards: Cards, scopes: Sequence[GraphScope], layouts: Mapping[str, Any]) -> str:
-    """Words for the script, places of the drawing, and what each step shows."""
+def _data(cards: Cards, scopes: Sequence[GraphScope]) -> dict[str, Any]:
+    """Words for the script, and what each step shows."""
     places = {node.id: place for place, node in enumerate(cards.nodes)}
     last = {term.node: term for term in cards.terms}
-    return dump({
+    return {
         "nodes": [_node(node, cards) for node in cards.nodes],
         "edges": [[places[edge.source], places[edge.target]] for edge in cards.edges],
         "scopes": [_scope(one, cards, places) for one in scopes],
@@ -113,8 +122,7 @@ def _data(cards: Cards, scopes: Sequence[GraphScope], layouts: Mapping[str, Any]
             for term in cards.terms
         ],
         "seed": cards.nodes[-1].gradient is not None,
-        "layouts": layouts,
-    })
+    }
 
 
 def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
@@ -221,13 +229,17 @@ def _table(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> str:
             f"<td>{node.id}</td>",
             f"<td><bdi>{escape(text.label(node.label))}</bdi></td>",
             f"<td>{escape(computed.get(node.id, node.kind))}</td>",
-            f"<td>{f'<code>{escape(node.formula)}</code>' if node.formula else ''}</td>",
+            f"<td>{_formula(node.formula)}</td>",
             f"<td>{text.shape(node.shape)}</td>",
             f'<td class="number">{summary(node.value)}{_reason("now", node.changed)}</td>',
             f'<td class="number">{summary(node.gradient)}'
             f'{_reason("unavailable", node.unavailable)}</td>',
         ]))
     return "<table>\n" + "\n".join(rows) + "\n</table>"
+
+
+def _formula(latex: str) -> str:
+    return f"<code>{escape(text.label(latex, text.MAX_LINE))}</code>" if latex else ""
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -37,7 +37,7 @@ class Drawing {
   constructor(svg, graph) {
     this.svg = svg;
     this.graph = graph;
-    this.direction = "LR";
+    this.direction = graph.first;
     this.root = svg.querySelector("g.graph");
     this.closed = new Set();
     const groups = this.#groupsByTitle();
@@ -148,9 +148,9 @@ class Drawing {
   }
 
   #place(places, isAtRest = true) {
-    const first = this.graph.layouts.LR;
+    const first = this.graph.layouts[this.graph.first];
     const shift = ([x, y], [fromX, fromY]) => `translate(${(x - fromX).toFixed(2)},${(y - fromY).toFixed(2)})`;
-    const isAsDrawn = isAtRest && this.direction === "LR" && !this.closed.size;
+    const isAsDrawn = isAtRest && this.direction === this.graph.first && !this.closed.size;
     this.nodes.forEach(({ group }, k) => {
       group.setAttribute("transform", shift(places.nodes[k], first.nodes[k]));
       group.classList.toggle("gone", this.closedAround(k) >= 0);

@@ -75,7 +75,8 @@ class Page {
   /** The direction that suits the window, from left to right unless another one is much larger. */
   #turned(closed) {
     const { graph, drawing, camera } = this;
-    const scales = Object.keys(graph.layouts).map((direction) => (
+    const choices = graph.isWanted ? [drawing.direction] : Object.keys(graph.layouts);
+    const scales = choices.map((direction) => (
       [camera.scaleFor(drawing.arranged(direction, closed).box), direction]));
     const [scale, direction] = scales.reduce((best, one) => (one[0] > best[0] * 1.2 ? one : best));
     return { scale, direction, closed };
