@@ -20,7 +20,7 @@ from .dot import fact, facts, role
 from .export import dump
 from .formula import as_text
 from .layout import layout
-from .palette import CLASSES, STYLES
+from .palette import DARK, STYLES, UNCLASSED, of_class
 from .parts import Edge, GraphNode, GraphScope, equations
 from .terms import Term
 
@@ -35,6 +35,7 @@ _LEGEND = {
     "constant": "constant",
     "output": "the result",
 }
+_ON_MODULES = "; modules open with + and close with −"
 _OUTLINE = {"filled": "solid", "filled,dashed": "dashed", "filled,dotted": "dotted"}
 
 
@@ -76,7 +77,8 @@ aria-hidden="true"><path d="M6 6l12 12M18 6L6 18"/></svg></button>
 <h2>Step through</h2>
 <p>Press <kbd>→</kbd>, and the numbers appear in the order in which they were computed; then the \
 gradients, one term of the chain rule at a time.</p>
-<p>Choose a node to see its gradient as a sum. <kbd>/</kbd> searches, <kbd>?</kbd> tells more.</p>
+<p>Choose a node to see its gradient as a sum{_ON_MODULES if scopes else ""}. <kbd>/</kbd> searches, \
+<kbd>?</kbd> tells more.</p>
 </div>
 <section class="cards">
 <h2>Node by node</h2>
@@ -197,25 +199,32 @@ def _swatches(nodes: Sequence[GraphNode]) -> str:
     is_coloured = bool(_classes(nodes))
     for one in _roles(nodes):
         fill, border, outline = STYLES[one]
-        fill = "#FFFFFF" if is_coloured else fill
+        fill = UNCLASSED if is_coloured else fill
         radius = ".35em" if outline["shape"] == "Mrecord" else "0"
         width = outline.get("penwidth", "1")
         line = _OUTLINE[outline["style"]]
         rules.append(
-            f".{one} {{ background: {fill}; border: {width}px {line} {border}; "
+            f".key-{one} {{ background: {_shade(fill)}; border: {width}px {line} {_shade(border)}; "
             f"border-radius: {radius}; }}\n"
         )
-    rules += [
-        f".class-{number} {{ background: {CLASSES[number % len(CLASSES)]}; }}\n"
-        for number in _classes(nodes)
-    ]
+    for number in _classes(nodes):
+        look = of_class(number)
+        rules.append(
+            f".key-class-{number} {{ background: {look['fillcolor']}; "
+            f"border: {look['penwidth']}px solid {look['color']}; }}\n"
+        )
     return "".join(rules)
 
 
+def _shade(light: str) -> str:
+    """A colour of the palette on paper of either kind."""
+    return f"light-dark({light}, {DARK.get(light, light)})"
+
+
 def _legend(nodes: Sequence[GraphNode]) -> str:
-    items = [(one, _LEGEND[one]) for one in _roles(nodes)]
+    items: list[tuple[str, str]] = [(one, _LEGEND[one]) for one in _roles(nodes)]
     items += [(f"class-{number}", f"class {number}") for number in _classes(nodes)]
-    rows = "\n".join(f'<li><span class="{css}"></span>{what}</li>' for css, what in items)
+    rows = "\n".join(f'<li><span class="key-{css}"></span>{what}</li>' for css, what in items)
     return f'<ul class="legend">\n{rows}\n</ul>'
 
 

@@ -5,7 +5,6 @@ const LARGEST_FIT = 1.8;   // a small graph does not fill a projector with three
 const READABLE = 0.7;      // at which scale the text of a node can be read
 const FAR = 0.2;           // at which scale it is only noise, and costs most of the time
 const MARGIN = 24;         // pixels around what is to be seen
-const LEGEND = 26;         // more pixels below it
 
 class Camera {
   constructor(svg, stage) {
@@ -20,6 +19,11 @@ class Camera {
     svg.removeAttribute("width");
     svg.removeAttribute("height");
     this.#listen();
+  }
+
+  /** The height of the legend, which lies over the stage. */
+  get below() {
+    return this.stage.parentElement.querySelector(".legend").offsetHeight;
   }
 
   get size() {
@@ -47,14 +51,14 @@ class Camera {
   /** The scale at which a box can be seen as a whole. */
   scaleFor([, , width, height]) {
     const [across, down] = this.size;
-    const room = [across - 2 * MARGIN, down - 2 * MARGIN - LEGEND].map((length) => Math.max(40, length));
+    const room = [across - 2 * MARGIN, down - 2 * MARGIN - this.below].map((length) => Math.max(40, length));
     return Math.min(LARGEST_FIT, room[0] / width, room[1] / height);
   }
 
   fit(box, isAnimated = true) {
     this.isFitted = true;
     const scale = this.scaleFor(box), [x, y] = middle(box);
-    this.#go({ x, y: y + LEGEND / 2 / scale, scale }, isAnimated);
+    this.#go({ x, y: y + this.below / 2 / scale, scale }, isAnimated);
   }
 
   /** Moves no more than it takes to see a box, large enough to read it. */
@@ -64,7 +68,7 @@ class Camera {
     const [width, height] = this.size.map((length) => length / scale);
     const goal = { ...from, scale };
     for (const [axis, length, k] of [["x", width, 0], ["y", height, 1]]) {
-      const room = MARGIN / scale, below = k ? LEGEND / scale : 0;
+      const room = MARGIN / scale, below = k ? this.below / scale : 0;
       const low = box[k] - room, high = box[k] + box[k + 2] + room + below;
       if (high - low > length) goal[axis] = (low + high) / 2;
       else goal[axis] = Math.min(low + length / 2, Math.max(high - length / 2, from[axis]));
