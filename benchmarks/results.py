@@ -28,6 +28,7 @@ class Measurement:
         ratio: the quartiles of ours divided by the reference, round by round.
         rounds: how many there were.
         threads: of the BLAS.
+        clock: whose time it was, of :data:`pairs.CLOCKS`.
         unit: ``"s"`` or ``"B"``.
     """
 
@@ -40,6 +41,7 @@ class Measurement:
     ratio: Spread
     rounds: int
     threads: int
+    clock: str = "wall"
     unit: str = "s"
 
     @property

@@ -6,7 +6,6 @@ what is measured is the engine and not NumPy. Linear growth has an exponent of 1
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -41,16 +40,16 @@ def chain(leaf: Any, nodes: int) -> Any:
     return y
 
 
-def phases(kind: str, nodes: int) -> list[float]:
+def phases(kind: str, nodes: int, clock: pairs.Clock) -> list[float]:
     """Seconds for forward, backward and freeing."""
     leaf = LEAVES[kind]()
-    marks = [time.perf_counter()]
+    marks = [clock()]
     y = chain(leaf, nodes)
-    marks.append(time.perf_counter())
+    marks.append(clock())
     y.backward()
-    marks.append(time.perf_counter())
+    marks.append(clock())
     del y
-    marks.append(time.perf_counter())
+    marks.append(clock())
     return [after - before for before, after in pairwise(marks)]
 
 
@@ -75,14 +74,15 @@ def exponent(sizes: Sequence[int], costs: Sequence[float]) -> float:
 
 def measure(options: Options) -> Iterator[Record]:
     """Curves of both kinds of node; sizes take turns, so that a busy minute bends no curve."""
+    clock = pairs.CLOCKS[options.clock]
     is_quick = options.rounds < pairs.ROUNDS
     sizes, rounds = (SIZES[:-2], 1) if is_quick else (SIZES, ROUNDS)
     for kind in LEAVES:
-        phases(kind, sizes[0])  # warm-up
+        phases(kind, sizes[0], clock)  # warm-up
         found: dict[int, list[list[float]]] = {nodes: [] for nodes in sizes}
         for number in range(rounds):
             for nodes in pairs.in_turn(sizes, number):
-                found[nodes] += [phases(kind, nodes) for _ in range(max(1, NODES // nodes))]
+                found[nodes] += [phases(kind, nodes, clock) for _ in range(max(1, NODES // nodes))]
         columns = [map(median, zip(*found[nodes], strict=True)) for nodes in sizes]
         curves = dict(zip(PHASES, zip(*columns, strict=True), strict=True))
         curves["all three"] = tuple(map(sum, zip(*curves.values(), strict=True)))

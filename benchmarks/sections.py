@@ -36,12 +36,14 @@ class Options:
         threads: of the BLAS.
         cases: which of :data:`CASES`.
         python: the interpreter that has the peers.
+        clock: whose time counts, of :data:`pairs.CLOCKS`.
     """
 
     rounds: int = pairs.ROUNDS
     threads: int = 1
     cases: Sequence[str] = CASES
     python: str = sys.executable
+    clock: str = "wall"
 
 
 def steps(options: Options) -> Iterator[Record]:
@@ -54,7 +56,7 @@ def steps(options: Options) -> Iterator[Record]:
         parts: list[Times] = []
         absent: dict[str, str] = {}
         for _ in range(REMAKES):
-            contestants, absent = _in_this_process(case)
+            contestants, absent = _in_this_process(case, options.clock)
             parts.append(take_turns(contestants, math.ceil(options.rounds / REMAKES)))
         times = joined(parts)
         compared = [label for label in times.seconds if label != "by hand"]
@@ -63,7 +65,7 @@ def steps(options: Options) -> Iterator[Record]:
             yield Note("steps", f"{case}, {label}", reason)
 
 
-def _in_this_process(case: str) -> tuple[dict[str, Contestant], dict[str, str]]:
+def _in_this_process(case: str, clock: str) -> tuple[dict[str, Contestant], dict[str, str]]:
     """The contestants of a case, and why others are absent."""
     contestants, absent = {}, {}
     expected: list[list[float]] = []
@@ -76,7 +78,7 @@ def _in_this_process(case: str) -> tuple[dict[str, Contestant], dict[str, str]]:
             continue
         expected = expected or losses
         _refuse_if_other(label, losses, expected)
-        contestants[label] = timed(step)
+        contestants[label] = timed(step, pairs.CLOCKS[clock])
     return contestants, absent
 
 
@@ -104,7 +106,7 @@ def moons(options: Options) -> Iterator[Record]:
         return
     yield Measurement(
         "moons", "moons", "bytes per node", "micrograd", ours, theirs, spread([ours / theirs]),
-        rounds=1, threads=options.threads, unit="B",
+        rounds=1, threads=options.threads, clock=options.clock, unit="B",
     )  # fmt: skip
 
 
@@ -117,7 +119,8 @@ def _processes(
         for name in (*ours, *theirs):
             python = options.python if name in theirs else sys.executable
             try:
-                found = stack.enter_context(Worker(name, case, options.threads, python))
+                found = Worker(name, case, options.threads, python, clock=options.clock)
+                stack.enter_context(found)
             except AbsentError as absent:
                 yield Note(section, f"{case}, {name}", str(absent))
                 continue
@@ -148,7 +151,7 @@ def _measurements(
         for name in ours:
             yield Measurement(
                 section, case, name, reference, times.median(name), times.median(reference),
-                times.ratio(name, reference), options.rounds, options.threads,
+                times.ratio(name, reference), options.rounds, options.threads, options.clock,
             )  # fmt: skip
 
 
@@ -174,7 +177,6 @@ SECTIONS: Mapping[str, Callable[[Options], Iterator[Record]]] = {
     "scaling": scaling,
 }
 BY_THREADS = ("steps", "peers")  #: what depends on the number of BLAS threads
-WITH_CASES = ("steps", "peers")  #: what has the cases of :data:`CASES`
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -182,6 +184,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--rounds", type=int, default=pairs.ROUNDS, help="of every comparison (default 60)")
     add("--case", dest="cases", action="append", choices=CASES, help="may be repeated")
+    add("--clock", choices=pairs.CLOCKS, default="wall",
+        help="of the wall (default), or of the processor where one thread runs")
     add("--peers-python", metavar="PATH", default=sys.executable,
         help="an interpreter that has the peers (default: this one)")  # fmt: skip
 
@@ -193,7 +197,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     add_options(parser)
     given = parser.parse_args()
-    options = Options(given.rounds, given.threads, given.cases or CASES, given.peers_python)
+    options = Options(
+        given.rounds, given.threads, given.cases or CASES, given.peers_python, given.clock
+    )
     for record in SECTIONS[given.section](options):
         print(to_line(record), flush=True)
 

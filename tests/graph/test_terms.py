@@ -112,7 +112,7 @@ class TestFormulas:
         x = Tensor([[1.0, 2.0]], requires_grad=True, label="X")
         w = Tensor([[3.0], [4.0]], requires_grad=True, label="W")
         found = told(trace(x @ w))
-        upstream = r"\frac{\mathrm{dn}_{2}}{\mathrm{dn}_{2}}"
+        upstream = r"\frac{\mathrm{d}n_{2}}{\mathrm{d}n_{2}}"
         assert [term.formula for term in found] == [
             rf"{upstream} W^{{\mathsf T}}", rf"X^{{\mathsf T}} {upstream}",
         ]  # fmt: skip

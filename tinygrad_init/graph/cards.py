@@ -15,7 +15,7 @@ from ..autograd import DataError
 from . import symbols, text
 from .formula import as_mathml
 from .parts import Edge, GraphNode, GraphScope, equation, equations, names
-from .terms import Term, terms
+from .terms import Term, in_formulas, terms
 
 MAX_ENTRIES = 64  #: of an array that are written out
 MAX_SHORT = 28  #: characters of an array in a product
@@ -42,7 +42,7 @@ class Cards:
         self.scopes = {one.id: one for one in scopes}
         self.names = names(nodes)
         self.by_id = {node.id: node for node in nodes}
-        self._symbols = symbols.symbols(nodes)
+        self._symbols = in_formulas(nodes)
         self._sources: dict[str, list[GraphNode]] = defaultdict(list)
         for edge in edges:
             self._sources[edge.target].append(self.by_id[edge.source])

@@ -77,8 +77,8 @@ aria-hidden="true"><path d="M6 6l12 12M18 6L6 18"/></svg></button>
 <h2>Step through</h2>
 <p>Press <kbd>→</kbd>, and the numbers appear in the order in which they were computed; then the \
 gradients, one term of the chain rule at a time.</p>
-<p>Choose a node to see its gradient as a sum{_ON_MODULES if scopes else ""}. <kbd>/</kbd> searches, \
-<kbd>?</kbd> tells more.</p>
+<p>Choose a node to see its gradient as a sum{_ON_MODULES if scopes else ""}. \
+<kbd>/</kbd> searches, <kbd>?</kbd> tells more.</p>
 </div>
 <section class="cards">
 <h2>Node by node</h2>

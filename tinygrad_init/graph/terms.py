@@ -6,7 +6,7 @@ what was added, and what the sum was then, kept for each use.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +17,11 @@ from ..autograd import TinygradInitError, vector_jacobian_products
 from ..autograd.errors import FROM_NUMPY
 from ..autograd.modes import in_arithmetic
 from ..autograd.tape import data_of
-from . import symbols
+from . import symbols, text
+from .back import back
 from .local import Quantity, local_derivatives, on_its_own, stale
 from .parts import Edge, GraphNode
-from .slopes import back, slope
+from .slopes import slope
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ def terms(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> list[Term]:
     functions), its arguments get their gradients as a whole.
     """
     by_id = {node.id: node for node in nodes}
-    shown = symbols.symbols(nodes)
+    shown = in_formulas(nodes)
     uses: dict[str, list[int]] = defaultdict(list)  # by operation: the edges of its arguments
     for place, edge in enumerate(edges):
         uses[edge.target].append(place)
@@ -81,6 +82,23 @@ def terms(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> list[Term]:
                 Term(source, places[position], formula, local, amount, sums[source], reason)
             )
     return [term for term in found if term.edge is None or term.node not in as_a_whole]
+
+
+def in_formulas(nodes: Sequence[GraphNode]) -> dict[str, str]:
+    """By id: the label where it can stand in a formula and nobody else has it, else the id.
+
+    A constant that is a number stands for itself.
+    """
+    wished = {node.id: symbols.symbol_of(text.label(node.label)) for node in nodes}
+    uses = Counter(wished.values())
+    return {
+        node.id: symbols.factor(node.value)
+        if node.kind == "constant" and node.shape == ()
+        else wished[node.id]
+        if wished[node.id] and uses[wished[node.id]] == 1
+        else f"n_{{{node.id[1:]}}}"
+        for node in nodes
+    }
 
 
 def _added(known: Any, amount: Any) -> Any:
