@@ -130,6 +130,11 @@ def is_shown_exactly(x: Any, digits: int | None = text.DIGITS) -> bool:
     return seen is not None and (float(seen) if isinstance(x, float) else seen) == x
 
 
+def relation(seen: Fraction | None, exactly: Any, digits: int | None = text.DIGITS) -> str:
+    """Equal, if what a reader computes from the printed numbers is the printed result."""
+    return "=" if seen is not None and seen == shown(exactly, digits) else r"\approx"
+
+
 def count(many: int) -> str:
     r"""How many, in LaTeX: in full where that can be read.
 

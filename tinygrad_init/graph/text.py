@@ -13,6 +13,7 @@ import numpy as np
 
 MAX_LABEL = 40  #: characters of a label that a drawing shows
 MAX_LINE = 160  #: the same for a line of the user's code, and for a reason
+MAX_TIP = 600  #: the same for all that is said of a node when it is pointed at
 MAX_ENTRIES = 8  #: entries of an array that a drawing writes out; larger ones are summarised
 MAX_INLINE = 4  #: the same for one line of text
 DIGITS = 4  #: of a number that is not short by itself
@@ -135,6 +136,16 @@ def inline(value: Any) -> str:
     return "[" * brackets + ", ".join(rows) + "]" * brackets
 
 
+def in_brackets(value: Any) -> str:
+    """The same beside a sign: in brackets if it has a sign itself.
+
+    >>> in_brackets(2), in_brackets(-2.0)
+    ('2', '(-2)')
+    """
+    shown = inline(value)
+    return f"({shown})" if shown.startswith("-") else shown
+
+
 def settings(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     """The settings of an operation that are not the default ones.
 
@@ -148,7 +159,7 @@ def settings(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
         if name == "index":
             told.append("index=" + _index(value))
         elif not _same(value, defaults.get(name)):
-            told.append(f"{name}={label(_setting(value))}")
+            told.append(f"{label(name)}={label(_setting(value))}")
     return ", ".join(told)
 
 
