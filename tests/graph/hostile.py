@@ -63,6 +63,13 @@ TEXT = st.text(
 )  # fmt: skip
 
 
+def labelled(label: str) -> Graph:
+    """Four nodes: the label at a leaf, in an equation, and at the result."""
+    y = (tg.Value(2.0, label=label) * 3).tanh()
+    y.label = f"f {label}"
+    return tg.trace(y)
+
+
 class Impostor(int):
     """A number that is written as it likes."""
 

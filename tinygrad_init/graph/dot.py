@@ -47,10 +47,7 @@ def to_dot(
     """The drawing, from left to right ("LR"), from top to bottom ("TB"), or as it fits a page."""
     import graphviz  # costs a tenth of a second, which `import tinygrad_init` should not
 
-    records = {node.id: _compartments(node) for node in nodes}
-    if direction is None:
-        widths = {key: _width(rows) for key, rows in records.items()}
-        direction = orientation(nodes, edges, scopes, widths)
+    direction = direction or suiting(nodes, edges, scopes)
     drawing = graphviz.Digraph(
         "computation",
         graph_attr={
@@ -68,7 +65,7 @@ def to_dot(
     for node in nodes:
         boxes.get(node.scope, drawing).node(
             node.id,
-            label=graphviz.nohtml(_record(records[node.id], direction)),
+            label=graphviz.nohtml(_record(_compartments(node), direction)),
             tooltip=graphviz.nohtml(_tooltip(node, called[node.id], computed.get(node.id, ""))),
             **_look(kinds[node.id], is_coloured, node.colour),
         )
@@ -81,6 +78,14 @@ def to_dot(
     if legend:
         _add_keys(drawing, [kind for kind in STYLES if kind in kinds.values()], is_coloured)
     return str(drawing.source)
+
+
+def suiting(
+    nodes: Sequence[GraphNode], edges: Sequence[Edge], scopes: Sequence[GraphScope]
+) -> str:
+    """The direction in which the drawing fits a page."""
+    widths = {node.id: _width(_compartments(node)) for node in nodes}
+    return orientation(nodes, edges, scopes, widths)
 
 
 def _look(kind: str, is_coloured: bool, colour: int | None = None) -> dict[str, str]:
@@ -126,13 +131,20 @@ Rows = list[list[list[str]]]  #: above and below; compartments; lines
 def _compartments(node: GraphNode) -> Rows:
     """Above what a node is, below its value and gradient."""
     if node.kind == "constant" and not node.shape:
-        return [[text.lines(node.value)]]
-    facts = [_fact("data now" if node.changed else "data", node.value)]
+        return [facts(node)]
+    return [[[part] for part in _heading(node)], facts(node)]
+
+
+def facts(node: GraphNode) -> list[list[str]]:
+    """The lower compartments, line by line: the value, then the gradient."""
+    if node.kind == "constant" and not node.shape:
+        return [text.lines(node.value)]
+    shown = [fact("data now" if node.changed else "data", node.value)]
     if node.gradient is not None:
-        facts.append(_fact("grad", node.gradient))
+        shown.append(fact("grad", node.gradient))
     if node.unavailable:
-        facts.append(["grad unavailable"])
-    return [[[part] for part in _heading(node)], facts]
+        shown.append(["grad unavailable"])
+    return shown
 
 
 def _heading(node: GraphNode) -> list[str]:
@@ -147,7 +159,7 @@ def _heading(node: GraphNode) -> list[str]:
     return [part for part in shown if part]
 
 
-def _fact(word: str, value: object) -> list[str]:
+def fact(word: str, value: object) -> list[str]:
     """``data 2``; the rows of a matrix go below the word."""
     rows = text.lines(value)
     return [word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}"]
