@@ -11,7 +11,7 @@ from . import text
 from .local import Recipe
 
 MAX_OPERANDS = 8  #: how many an equation names
-Kind = Literal["leaf", "operation", "constant"]
+Kind = Literal["leaf", "operation", "constant", "module"]
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: arrays have no single "equal"
@@ -21,10 +21,12 @@ class GraphNode:
     Attributes:
         id: ``"n0"``, ``"n1"``, ..., oldest first.
         kind: ``"leaf"`` (a Value or Tensor that no operation made), ``"operation"`` (the
-            result of one), or ``"constant"`` (a number or array that went into an operation).
+            result of one), ``"constant"`` (a number or array that went into an operation), or
+            ``"module"`` (in a folded graph: a closed part, with all that it computes).
         operation: the name of the operation, ``symbol``: how a drawing writes it, ``formula``: the
             operation in LaTeX, ``settings``: those that differ from their defaults, such as
-            ``"axis=0"``; all empty unless ``kind`` is ``"operation"``.
+            ``"axis=0"``; all empty unless ``kind`` is ``"operation"``. Of a module ``operation`` is
+            the kind of its scope, and ``symbol`` what its scope is called.
         label: the name that :func:`trace` was given for it, else the label that the user gave; may
             be empty, and need not be unique.
         shape, dtype: of the array; ``()`` and the name of the type for a plain number.
@@ -39,6 +41,17 @@ class GraphNode:
         recipe: what :meth:`Graph.local` asks for derivatives; ``None`` unless ``kind`` is
             ``"operation"``.
         scope: the id of the innermost :class:`GraphScope` that it belongs to, or empty.
+        held_by: of a leaf: which of the modules that were called hold it, as in ``module`` of a
+            :class:`GraphScope`.
+        count: how many alike it stands for in a folded graph, within the box around it. It then has
+            the ``value`` and ``gradient`` of all of them, along a new first axis.
+        in_a_row: whether these follow each other, each computed from the one before.
+        size: how many nodes of the whole graph it stands for, with all that is inside.
+        parameters: of a module: how many numbers there are in the leaves inside which a gradient
+            flows to.
+
+    A module has the shape, value and gradient of its result, if it has one result; else they are
+    ``()`` and ``None``.
     """
 
     id: str
@@ -58,14 +71,24 @@ class GraphNode:
     line: str = ""
     recipe: Recipe | None = field(default=None, repr=False)
     scope: str = ""
+    held_by: tuple[str, ...] = ()
+    count: int = 1
+    in_a_row: bool = False
+    size: int = 1
+    parameters: int = 0
 
 
 class Edge(NamedTuple):
-    """``source`` is the argument number ``position`` of the operation ``target`` (both are ids)."""
+    """``source`` is the argument number ``position`` of the operation ``target`` (both are ids).
+
+    In a folded graph, an edge that is ``carried`` leads from each turn of a loop to the next one.
+    Without these, sources stand before their targets in every graph.
+    """
 
     source: str
     target: str
     position: int
+    carried: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +102,10 @@ class GraphScope:
             ``"layers.0"``; may be empty.
         title: what a drawing writes, such as ``"layers.0: Linear(64, 32)"``.
         outer: the id of the scope around it, or empty.
+        module: ``"m0"``, ``"m1"``, ... for calls of objects such as layers, the same for all calls
+            of one; otherwise empty.
+        count: how many alike it stands for in a folded graph, within the box around it.
+        in_a_row: whether these follow each other, each computed from the one before.
     """
 
     id: str
@@ -86,6 +113,9 @@ class GraphScope:
     label: str
     title: str
     outer: str
+    module: str = ""
+    count: int = 1
+    in_a_row: bool = False
 
 
 def names(nodes: Sequence[GraphNode]) -> dict[str, str]:

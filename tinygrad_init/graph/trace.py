@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import DataError, GraphError, Node, scope
+from ..autograd import DataError, GraphError, Node
 from ..autograd.tape import youngest_first
 from . import backward, dot, export, page, render, scopes, text, tree
 from .backward import flows
@@ -285,11 +285,10 @@ def trace(y: Node, names: Any = None) -> Graph:
     tape = youngest_first(y, everything=True)
     changed = backward.changes(tape)
     gradients, lost = backward.gradients(y, tape, changed)
-    nodes: list[GraphNode] = []
+    found: list[Any] = []  # what becomes a node: nodes of the tape, arrays, numbers
     edges: list[Edge] = []
     ids: dict[int, str] = {}  # by identity; arguments stay alive as long as y does
-    inside: list[scope | None] = []  # for each node, the scope that it was recorded in
-    uses: scopes.Uses = {}  # of what no operation made, by place in ``nodes``
+    uses: scopes.Uses = {}  # of what no operation made, by place in ``found``
 
     def add(argument: Any, user: Node | None = None) -> str:
         """The id of a node for ``argument``: a number is new at each use, all else is shared."""
@@ -301,35 +300,40 @@ def trace(y: Node, names: Any = None) -> Graph:
                 uses[place][1].append(user)
             return ids[key]
         if not (is_node and argument.operation):
-            uses[len(nodes)] = (argument, [] if user is None else [user])
-        inside.append(argument.scope if is_node and argument.operation else None)
-        ids[key] = name = f"n{len(nodes)}"
-        note = changed.get(key, "")
-        if is_node:
-            label = labels.get(argument) or str(argument.label)
-            gradient, reason = gradients.get(argument), lost.get(argument, "")
-            nodes.append(_node(name, argument, label, gradient, note, reason))
-        else:
-            nodes.append(_constant(name, argument, note))
+            uses[len(found)] = (argument, [] if user is None else [user])
+        ids[key] = name = f"n{len(found)}"
+        found.append(argument)
         return name
 
     for node in reversed(tape):
         sources = [add(argument, node) for argument in node.arguments]
         target = add(node)
         edges += [Edge(source, target, position) for position, source in enumerate(sources)]
-    for place, where in scopes.innermost(uses).items():
+
+    inside = [None if place in uses else node.scope for place, node in enumerate(found)]
+    modules = scopes.modules(inside)
+    for place, where in scopes.innermost(uses, modules).items():
         inside[place] = where
-    found, of_nodes = scopes.described(inside, names)
-    placed = [
-        replace(node, scope=name) if name else node
-        for node, name in zip(nodes, of_nodes, strict=True)
-    ]
-    return Graph(placed, edges, found)
+    parts, of_nodes = scopes.described(inside, names, modules)
+    nodes: list[GraphNode] = []
+    for place, (argument, part) in enumerate(zip(found, of_nodes, strict=True)):
+        note = changed.get(id(argument), "")
+        if isinstance(argument, Node):
+            label = labels.get(argument) or str(argument.label)
+            gradient, reason = gradients.get(argument), lost.get(argument, "")
+            holders = modules.holding.get(id(argument), ()) if place in uses else ()
+            nodes.append(
+                _node(f"n{place}", argument, label, gradient, note, reason, part, tuple(holders))
+            )
+        else:
+            nodes.append(_constant(f"n{place}", argument, note, part))
+    return Graph(nodes, edges, parts)
 
 
 def _node(
-    name: str, node: Node, label: str, gradient: Any, changed: str, unavailable: str
-) -> GraphNode:
+    name: str, node: Node, label: str, gradient: Any, changed: str, unavailable: str, part: str,
+    holders: tuple[str, ...],
+) -> GraphNode:  # fmt: skip
     """A copy of what is worth knowing about a node of the tape."""
     value, row = _kept(node._data), node.operation
     return GraphNode(
@@ -348,15 +352,17 @@ def _node(
         unavailable=unavailable,
         line=node.evidence.line if node.evidence else "",
         recipe=Recipe(type(node), row, node.params, node.arithmetic, flows(node)) if row else None,
+        scope=part,
+        held_by=holders,
     )
 
 
-def _constant(name: str, value: Any, changed: str) -> GraphNode:
+def _constant(name: str, value: Any, changed: str, part: str) -> GraphNode:
     """The same for a number or an array."""
     kept = _kept(value)
     shape, dtype = getattr(kept, "shape", ()), _dtype(kept)
     return GraphNode(
-        name, "constant", "", "", "", "", "", shape, dtype, kept, None, changed=changed
+        name, "constant", "", "", "", "", "", shape, dtype, kept, None, changed=changed, scope=part
     )
 
 
