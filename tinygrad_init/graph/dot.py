@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import text
-from .parts import Edge, GraphNode, GraphScope, equations, names
+from .parts import Edge, GraphNode, GraphScope, equations, names, short_labels
 
 FONT = "Helvetica,Arial,sans-serif"
 MARGIN = "0.16,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
@@ -23,6 +23,7 @@ STYLES = {
     "data": ("#D6ECF9", "#0072B2", {"shape": "record", "style": "filled,dashed"}),
     "operation": ("#FBEFD5", "#A86F00", {"shape": "Mrecord", "style": "filled"}),
     "constant": ("#EEEEEE", "#6E6E6E", {"shape": "record", "style": "filled,dotted"}),
+    "module": ("#F3E4EE", "#9B3F77", {"shape": "record", "style": "filled", "peripheries": "2"}),
     "output": ("#D0EEE4", "#00795A", {"shape": "Mrecord", "style": "filled", "penwidth": "2.5"}),
 }
 
@@ -49,8 +50,9 @@ def to_dot(
     edges: Sequence[Edge],
     direction: str = "LR",
     scopes: Sequence[GraphScope] = (),
+    note: str = "",
 ) -> str:
-    """The drawing, from left to right ("LR") or from top to bottom ("TB")."""
+    """The drawing, from left to right ("LR") or from top to bottom ("TB"), with a note below."""
     import graphviz  # costs a tenth of a second, which `import tinygrad_init` should not
 
     drawing = graphviz.Digraph(
@@ -62,16 +64,20 @@ def to_dot(
         edge_attr={"fontname": FONT, "fontsize": "10", "fontcolor": EDGE, "color": EDGE,
                    "arrowsize": "0.7"},
     )
+    if note:
+        drawing.attr(label=graphviz.nohtml(_escape(note)), labeljust="l", fontname=FONT,
+                     fontsize="12", fontcolor=EDGE)  # fmt: skip
     called, computed = names(nodes), equations(nodes, edges)
     is_coloured = any(node.colour is not None for node in nodes)
-    boxes = {one.id: _box(one) for one in scopes}
+    short = short_labels(nodes, scopes)
+    boxes = {one.id: _box(one, short[one.id]) for one in scopes}
     for node in nodes:
         fill, border, outline = STYLES[role(node, node is nodes[-1])]
         if is_coloured:
             fill = UNCLASSED if node.colour is None else CLASSES[node.colour % len(CLASSES)]
         boxes.get(node.scope, drawing).node(
             node.id,
-            label=graphviz.nohtml(_record(node, direction)),
+            label=graphviz.nohtml(_record(node, short[node.id], direction)),
             tooltip=graphviz.nohtml(_tooltip(node, called[node.id], computed.get(node.id, ""))),
             fillcolor=fill,
             color=border,
@@ -82,15 +88,16 @@ def to_dot(
     numbered = _whose_arguments_are_numbered(nodes, edges)
     for edge in edges:
         position = str(edge.position + 1) if edge.target in numbered else None
-        drawing.edge(edge.source, edge.target, label=position)
+        back = {"style": "dashed", "constraint": "false"} if edge.carried else {}
+        drawing.edge(edge.source, edge.target, label=position, **back)
     return str(drawing.source)
 
 
-def _box(one: GraphScope) -> Any:
+def _box(one: GraphScope, title: str) -> Any:
     """An empty box with a title: Graphviz draws a subgraph so whose name starts with cluster."""
     import graphviz
 
-    title = _escape(text.label(one.title))
+    title = _escape(text.label(title))
     return graphviz.Digraph(
         f"cluster_{one.id}",
         graph_attr={
@@ -101,33 +108,46 @@ def _box(one: GraphScope) -> Any:
     )
 
 
-def _record(node: GraphNode, direction: str) -> str:
+def _record(node: GraphNode, label: str, direction: str) -> str:
     """The compartments of a node: above what it is, below its value and gradient."""
-    upright = _upright_record(node)
+    upright = _upright_record(node, label)
     return upright if direction == "LR" else f"{{{upright}}}"  # a record turns with the graph
 
 
-def _upright_record(node: GraphNode) -> str:
-    facts = [_fact("data now" if node.changed else "data", node.value)]
-    if node.kind == "constant" and not node.shape:
+def _upright_record(node: GraphNode, label: str) -> str:
+    if node.kind == "constant" and not node.shape and node.count == 1:
         return _fact("", node.value)
+    has_value = node.kind != "module" or node.value is not None
+    facts = [_fact("data now" if node.changed else "data", node.value)] if has_value else []
     if node.gradient is not None:
         facts.append(_fact("grad", node.gradient))
     if node.unavailable:
         facts.append("grad unavailable")
-    return f"{{{'|'.join(map(_escape, _heading(node)))}}}|{{{'|'.join(facts)}}}"
+    rows = [_heading(node, label), _contents(node), facts]
+    return "|".join(f"{{{'|'.join(row)}}}" for row in rows if row)
 
 
-def _heading(node: GraphNode) -> list[str]:
+def _heading(node: GraphNode, label: str) -> list[str]:
     symbol = f"{node.symbol} {node.settings}".strip() if node.symbol != "[ ]" else node.settings
-    shown = [symbol, text.label(node.label) if node.label.strip() else node.id]
+    name = text.label(label) if label.strip() else "" if node.size > 1 else node.id
+    shown = [symbol or node.kind * (node.size > 1), name]
+    if node.count > 1:
+        shown.append(text.repetition(node.count, node.in_a_row).strip())
     if node.shape:
         shown.append(text.shape(node.shape))
     if node.shape and node.dtype != "float64":
         shown.append(node.dtype)
     if node.colour is not None:
         shown.append(f"class {node.colour}")
-    return [part for part in shown if part]
+    return [_escape(part) for part in shown if part]
+
+
+def _contents(node: GraphNode) -> list[str]:
+    """How much there is inside of a closed module."""
+    numbers = [(node.size, "node"), (node.parameters, "parameter")]
+    return [
+        f"{many:,} {what}{'' if many == 1 else 's'}" for many, what in numbers if many
+    ] if node.kind == "module" else []  # fmt: skip
 
 
 def _fact(word: str, value: object) -> str:
@@ -165,5 +185,7 @@ def _escape(shown: str, backslash: str = "&#92;" * 2) -> str:
 
 def _whose_arguments_are_numbered(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> set[str]:
     """Operations of several arguments, in which the order matters."""
-    ordered = {node.id for node in nodes if node.operation not in _COMMUTE}
+    ordered = {
+        node.id for node in nodes if node.kind != "module" and node.operation not in _COMMUTE
+    }
     return ordered & {edge.target for edge in edges if edge.position > 0}

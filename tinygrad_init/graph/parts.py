@@ -118,6 +118,21 @@ class GraphScope:
     in_a_row: bool = False
 
 
+def short_labels(nodes: Sequence[GraphNode], scopes: Sequence[GraphScope]) -> dict[str, str]:
+    """Labels of nodes and titles of scopes, by id, without what the box around them says already.
+
+    In a box called ``layers.0`` the node ``layers.0.weight`` is ``weight``.
+    """
+    labels = {one.id: one.label for one in scopes}
+    return {node.id: _shortened(node.label, labels.get(node.scope, "")) for node in nodes} | {
+        one.id: _shortened(one.title, labels.get(one.outer, "")) for one in scopes
+    }
+
+
+def _shortened(label: str, outer: str) -> str:
+    return label.removeprefix(f"{outer}.") if outer else label
+
+
 def names(nodes: Sequence[GraphNode]) -> dict[str, str]:
     """What to call each node: its label if nobody else has it, else its id. Always one line."""
     uses = Counter(node.label for node in nodes)

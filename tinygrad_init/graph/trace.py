@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,9 +15,22 @@ from ..autograd import DataError, GraphError, Node
 from ..autograd.tape import youngest_first
 from . import backward, dot, export, page, render, scopes, text, tree
 from .backward import flows
+from .fold import Detail, Folding, Names
+from .folded import SMALL, fold
 from .local import LocalDerivative, Quantity, Recipe, local_derivatives
 from .naming import names_of
 from .parts import Edge, GraphNode, GraphScope
+from .plates import Ints
+
+
+class _Fold(NamedTuple):
+    """How a folded graph came about."""
+
+    whole: Graph
+    members: list[Ints]
+    detail: Detail
+    opened: Names
+    closed: Names
 
 
 class Graph:
@@ -28,6 +41,7 @@ class Graph:
         edges: a list of :class:`Edge`, one for every use of a node as an argument.
         scopes: a list of :class:`GraphScope`, outer ones before inner ones: the calls of modules
             and losses. A node says in ``scope`` which one it belongs to.
+        whole: the graph of which this is a folded one, else this graph itself.
 
     Numbers and arrays are those of the moment of tracing: later steps of an optimiser do not
     change a graph. Printing it shows a tree; a notebook shows the drawing.
@@ -39,6 +53,61 @@ class Graph:
         self.nodes = nodes
         self.edges = edges
         self.scopes = list(scopes)
+        self._fold: _Fold | None = None
+
+    @property
+    def whole(self) -> Graph:
+        """The graph with every node, of which :meth:`fold` may have made this one."""
+        return self._fold.whole if self._fold else self
+
+    def fold(self, detail: Detail = None, opened: Names = (), closed: Names = ()) -> Graph:
+        """A smaller graph, in which closed modules and what is repeated are one node each.
+
+        Args:
+            detail: a depth: 0 closes every module, 1 opens the outermost ones, and so on;
+                ``"modules"`` closes those that contain no others; ``"repeats"`` none. In all of
+                these, what is computed alike three times or more is one node or box with a count:
+                the examples of a batch, the neurons of a layer, the steps of a loop.
+                ``"operations"`` is the whole graph. ``None`` shows as much of this as can be read.
+            opened, closed: exceptions: labels, kinds or ids of ``scopes``.
+
+        A folded graph can be drawn, printed and coloured like any other. To open it, fold it again.
+
+        Raises:
+            DataError: for another detail, or for a name that no module of this graph has.
+
+        >>> from tinygrad_init import Value
+        >>> y = Value(1.0, label="x")
+        >>> for _ in range(1000):
+        ...     y = y.tanh()
+        >>> g = trace(y).fold()
+        >>> g
+        Graph(3 nodes, 2 edges), folded from 1,001 nodes
+        >>> [(node.symbol, node.count) for node in g.nodes]
+        [('', 1), ('tanh', 999), ('tanh', 1)]
+        """
+        whole = self.whole
+        if detail == "operations" and not closed or detail is None and len(whole.nodes) <= SMALL:
+            return whole
+        found = fold(whole._folding, detail, opened, closed)
+        graph = Graph(found.nodes, found.edges, found.scopes)
+        graph._fold = _Fold(whole, found.members, detail, opened, closed)
+        return graph
+
+    def _with(self, detail: Detail) -> Graph:
+        """This graph, or folded if it was not; a folded one stays as it is unless asked."""
+        return self if self._fold and detail is None else self.fold(detail)
+
+    @property
+    def note(self) -> str:
+        """What a reader of a folded graph should know; otherwise empty."""
+        if not self._fold:
+            return ""
+        return f"{len(self.whole.nodes):,} nodes folded to {len(self.nodes):,}"
+
+    @cached_property
+    def _folding(self) -> Folding:
+        return Folding(self.nodes, self.edges, self.scopes)
 
     @property
     def output(self) -> GraphNode:
@@ -126,11 +195,12 @@ class Graph:
         ]
         return Graph(nodes, self.edges, self.scopes)
 
-    def to_dot(self, direction: str = "LR") -> str:
+    def to_dot(self, direction: str = "LR", detail: Detail = None) -> str:
         """The drawing in Graphviz's language; the same graph gives the same text.
 
         Args:
             direction: "LR", from left to right, or "TB", from top to bottom.
+            detail: as :meth:`fold` takes it; ``"operations"`` draws every node.
 
         Raises:
             DataError: for any other direction.
@@ -145,27 +215,34 @@ class Graph:
         """
         if direction not in ("LR", "TB"):
             raise DataError(f"a drawing goes 'LR' or 'TB', got direction={direction!r}")
-        return dot.to_dot(self.nodes, self.edges, direction, self.scopes)
+        shown = self._with(detail)
+        return dot.to_dot(shown.nodes, shown.edges, direction, shown.scopes, shown.note)
 
-    def to_svg(self, direction: str = "LR") -> str:
+    def to_svg(self, direction: str = "LR", detail: Detail = None) -> str:
         """The drawing as an ``<svg>`` element: one ``class="node"`` group for each node.
 
         Args:
             direction: as :meth:`to_dot` takes it.
+            detail: as :meth:`fold` takes it.
 
         Raises:
             GraphError: if there is nothing to draw with (the message says what to install), or if
                 the graph is too large to be laid out.
         """
-        return render.svg(self.to_dot(direction), len(self.nodes))
+        shown = self._with(detail)
+        return render.svg(shown.to_dot(direction), len(shown.nodes))
 
-    def to_html(self) -> str:
+    def to_html(self, detail: Detail = None) -> str:
         """A page that needs nothing else: the drawing, a legend, and a table of the nodes.
+
+        Args:
+            detail: as :meth:`fold` takes it.
 
         Raises:
             GraphError: as :meth:`to_svg` does.
         """
-        return page.to_html(self.nodes, self.edges, self.to_svg())
+        shown = self._with(detail)
+        return page.to_html(shown.nodes, shown.edges, shown.to_svg())
 
     def to_json(self) -> str:
         """The graph for other programs: the schema is that of :mod:`~tinygrad_init.graph.export`.
@@ -178,12 +255,18 @@ class Graph:
         """
         return export.to_json(self.nodes, self.edges, map(self.local, self.edges), self.scopes)
 
-    def render(self, path: str | os.PathLike[str]) -> Path:
+    def render(self, path: str | os.PathLike[str], detail: Detail = None) -> Path:
         """Write the drawing to a file, in the format that its suffix says.
+
+        A graph of more nodes than can be read is folded first, and says so; ``.json`` has them all.
 
         ``.svg`` and ``.html`` need Graphviz's ``dot`` or the extra ``render``; ``.png`` and
         ``.pdf`` need ``dot``; ``.dot`` and ``.json`` need neither. A file appears whole or not at
         all.
+
+        Args:
+            path: where to.
+            detail: as :meth:`fold` takes it.
 
         Returns:
             The path.
@@ -201,16 +284,17 @@ class Graph:
         """
         target = Path(path)
         suffix = render.known_suffix(target)
+        shown = self if suffix == ".json" and detail is None else self._with(detail)
         if suffix == ".dot":
-            content = self.to_dot().encode()
+            content = shown.to_dot().encode()
         elif suffix == ".json":
-            content = self.to_json().encode()
+            content = shown.to_json().encode()
         elif suffix == ".svg":
-            content = self.to_svg().encode()
+            content = shown.to_svg().encode()
         elif suffix == ".html":
-            content = self.to_html().encode()
+            content = shown.to_html().encode()
         else:
-            content = render.picture(self.to_dot(), suffix, len(self.nodes))
+            content = render.picture(shown.to_dot(), suffix, len(shown.nodes))
         render.write_whole(target, content)
         return target
 
@@ -225,11 +309,12 @@ class Graph:
         return tree.to_text(self.nodes, self.edges)
 
     def __repr__(self) -> str:
-        return f"Graph({_count(self.nodes, 'node')}, {_count(self.edges, 'edge')})"
+        shown = f"Graph({_count(self.nodes, 'node')}, {_count(self.edges, 'edge')})"
+        return f"{shown}, folded from {_count(self.whole.nodes, 'node')}" if self._fold else shown
 
 
 def _count(things: Sized, what: str) -> str:
-    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
+    return f"{len(things):,} {what}{'' if len(things) == 1 else 's'}"
 
 
 def trace(y: Node, names: Any = None) -> Graph:
