@@ -7,34 +7,24 @@ Graphviz draws (HTML-like labels are silently dropped where it was built without
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from . import text
+from .orientation import orientation
+from .palette import EDGE, INK, KEYS, PAPER, STYLES, UNCLASSED, of_class, of_classes
 from .parts import Edge, GraphNode, GraphScope, equations, names, short_labels
 
-FONT = "Helvetica,Arial,sans-serif"
+FONT = "Arial"  #: a list would not be found in the table of widths that serves where no fonts are
 MARGIN = "0.16,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
-EDGE = "#767676"  #: a grey that is visible on white paper as well as on a dark page
-
-#: fill, border and what else tells a kind from the others: the outline, so not colour alone
-STYLES = {
-    "leaf": ("#D6ECF9", "#0072B2", {"shape": "record", "style": "filled"}),
-    "data": ("#D6ECF9", "#0072B2", {"shape": "record", "style": "filled,dashed"}),
-    "operation": ("#FBEFD5", "#A86F00", {"shape": "Mrecord", "style": "filled"}),
-    "constant": ("#EEEEEE", "#6E6E6E", {"shape": "record", "style": "filled,dotted"}),
-    "module": ("#F3E4EE", "#9B3F77", {"shape": "record", "style": "filled", "peripheries": "2"}),
-    "output": ("#D0EEE4", "#00795A", {"shape": "Mrecord", "style": "filled", "penwidth": "2.5"}),
-}
-
-#: tints of the palette of Okabe and Ito, which colour-blind people can tell apart, for classes
-CLASSES = (
-    "#FBE3B4", "#C9E7F8", "#B5E3D4", "#F9F3B0", "#B3D4EA", "#F4CBB0", "#EFD3E2", "#D2D2D2",
-)
-UNCLASSED = "#FFFFFF"
+_LETTER, _COMPARTMENT = 6.5, 23.0  #: points: the usual width of a letter, and what goes around it
 
 #: operations whose arguments may change places; the others get their edges numbered
 _COMMUTE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
+
+
+Rows = list[list[list[str]]]  #: above and below; compartments; lines
 
 
 def role(node: GraphNode, is_output: bool) -> str:
@@ -45,43 +35,50 @@ def role(node: GraphNode, is_output: bool) -> str:
     return "data" if node.kind == "leaf" and not has_gradient else node.kind
 
 
+def roles(nodes: Sequence[GraphNode]) -> dict[str, str]:
+    """The same for each node of a graph, by id."""
+    return {node.id: role(node, node is nodes[-1]) for node in nodes}
+
+
 def to_dot(
     nodes: Sequence[GraphNode],
     edges: Sequence[Edge],
-    direction: str = "LR",
+    direction: str | None = None,
     scopes: Sequence[GraphScope] = (),
+    legend: bool = False,
     note: str = "",
 ) -> str:
-    """The drawing, from left to right ("LR") or from top to bottom ("TB"), with a note below."""
+    """The drawing, from left to right ("LR"), from top to bottom ("TB"), or as it fits a page."""
     import graphviz  # costs a tenth of a second, which `import tinygrad_init` should not
 
+    short = short_labels(nodes, scopes)
+    records = {node.id: _compartments(node, short[node.id]) for node in nodes}
+    if direction is None:
+        widths = {key: _width(rows) for key, rows in records.items()}
+        direction = orientation(nodes, [e for e in edges if not e.carried], scopes, widths)
     drawing = graphviz.Digraph(
         "computation",
         graph_attr={
-            "rankdir": direction, "bgcolor": "transparent", "nodesep": "0.25", "ranksep": "0.45",
+            "rankdir": direction, "bgcolor": PAPER, "nodesep": "0.25",
+            "ranksep": "0.45" if direction == "LR" else "0.35",
         },
-        node_attr={"fontname": FONT, "fontsize": "13", "height": "0.3", "margin": MARGIN},
+        node_attr={"fontname": FONT, "fontsize": "13", "fontcolor": INK, "height": "0.3",
+                   "margin": MARGIN},
         edge_attr={"fontname": FONT, "fontsize": "10", "fontcolor": EDGE, "color": EDGE,
                    "arrowsize": "0.7"},
     )
     if note:
         drawing.attr(label=graphviz.nohtml(_escape(note)), labeljust="l", fontname=FONT,
                      fontsize="12", fontcolor=EDGE)  # fmt: skip
-    called, computed = names(nodes), equations(nodes, edges)
+    called, computed, kinds = names(nodes), equations(nodes, edges), roles(nodes)
     is_coloured = any(node.colour is not None for node in nodes)
-    short = short_labels(nodes, scopes)
-    boxes = {one.id: _box(one, short[one.id]) for one in scopes}
+    boxes = {one.id: _box(one.id, short[one.id]) for one in scopes}
     for node in nodes:
-        fill, border, outline = STYLES[role(node, node is nodes[-1])]
-        if is_coloured:
-            fill = UNCLASSED if node.colour is None else CLASSES[node.colour % len(CLASSES)]
         boxes.get(node.scope, drawing).node(
             node.id,
-            label=graphviz.nohtml(_record(node, short[node.id], direction)),
+            label=graphviz.nohtml(_label(node, records[node.id], direction)),
             tooltip=graphviz.nohtml(_tooltip(node, called[node.id], computed.get(node.id, ""))),
-            fillcolor=fill,
-            color=border,
-            **outline,
+            **_look(kinds[node.id], is_coloured, node.colour),
         )
     for one in reversed(scopes):  # a box is put into the one around it when it is complete
         boxes.get(one.outer, drawing).subgraph(boxes[one.id])
@@ -90,77 +87,128 @@ def to_dot(
         position = str(edge.position + 1) if edge.target in numbered else None
         back = {"style": "dashed", "constraint": "false"} if edge.carried else {}
         drawing.edge(edge.source, edge.target, label=position, **back)
+    if legend:
+        _add_keys(drawing, [kind for kind in STYLES if kind in kinds.values()], is_coloured)
     return str(drawing.source)
 
 
-def _box(one: GraphScope, title: str) -> Any:
+Colour = int | tuple[int, ...] | None
+
+
+def _look(kind: str, is_coloured: bool, colour: Colour = None) -> dict[str, str]:
+    fill, border, outline = STYLES[kind]
+    look = {"fillcolor": UNCLASSED if is_coloured else fill, "color": border, **outline}
+    if colour is None:
+        return look
+    return look | (of_class(colour) if isinstance(colour, int) else of_classes(colour))
+
+
+def _label(node: GraphNode, rows: Rows, direction: str) -> str:
+    if not isinstance(node.colour, tuple) or len(set(node.colour)) == 1:
+        return _record(rows, direction)  # which cannot have stripes
+    lines = ["   ".join(" ".join(lines) for lines in compartments) for compartments in rows]
+    return "\\n".join(map(_escape, lines))
+
+
+def _add_keys(drawing: Any, kinds: Iterable[str], is_coloured: bool) -> None:
+    """A box of keys along the drawing: what the outlines mean. They are no nodes of the graph.
+
+    The class tells them apart in an SVG; the invisible edges keep them in a row.
+    """
+    box = _box("key", "legend", tooltip="", **{"class": "key"})
+    keys = {f"key_{kind}": kind for kind in kinds}
+    for key, kind in keys.items():
+        box.node(
+            key, label=KEYS[kind], fontsize="11", **{"class": "key"}, **_look(kind, is_coloured)
+        )
+    for one, following in pairwise(keys):
+        box.edge(one, following, style="invis")
+    drawing.subgraph(box)
+
+
+def _box(name: str, title: str, **attributes: str) -> Any:
     """An empty box with a title: Graphviz draws a subgraph so whose name starts with cluster."""
     import graphviz
 
-    title = _escape(text.label(title))
+    shown = graphviz.nohtml(_escape(text.label(title)))
     return graphviz.Digraph(
-        f"cluster_{one.id}",
+        f"cluster_{name}",
         graph_attr={
-            "label": graphviz.nohtml(title), "labeljust": "l", "style": "rounded", "color": EDGE,
+            "label": shown, "labeljust": "l", "style": "rounded", "color": EDGE,
             "fontcolor": EDGE, "fontname": FONT, "fontsize": "12", "margin": "10",
-            "tooltip": graphviz.nohtml(title),
+            "tooltip": shown, **attributes,
         },
     )
 
 
-def _record(node: GraphNode, label: str, direction: str) -> str:
-    """The compartments of a node: above what it is, below its value and gradient."""
-    upright = _upright_record(node, label)
-    return upright if direction == "LR" else f"{{{upright}}}"  # a record turns with the graph
-
-
-def _upright_record(node: GraphNode, label: str) -> str:
-    if node.kind == "constant" and not node.shape and node.count == 1:
-        return _fact("", node.value)
+def _compartments(node: GraphNode, label: str) -> Rows:
+    """Above what a node is, below its value and gradient."""
+    if node.kind == "constant" and not node.shape:
+        return [[text.lines(node.value)]]
     has_value = node.kind != "module" or node.value is not None
     facts = [_fact("data now" if node.changed else "data", node.value)] if has_value else []
     if node.gradient is not None:
         facts.append(_fact("grad", node.gradient))
     if node.unavailable:
-        facts.append("grad unavailable")
-    rows = [_heading(node, label), _contents(node), facts]
-    return "|".join(f"{{{'|'.join(row)}}}" for row in rows if row)
+        facts.append(["grad unavailable"])
+    rows = [[[part] for part in parts] for parts in (_heading(node, label), _contents(node))]
+    return [row for row in [*rows, facts] if row]
 
 
 def _heading(node: GraphNode, label: str) -> list[str]:
     symbol = f"{node.symbol} {node.settings}".strip() if node.symbol != "[ ]" else node.settings
     name = text.label(label) if label.strip() else "" if node.size > 1 else node.id
-    shown = [symbol or node.kind * (node.size > 1), name]
+    shown = [text.label(symbol), name or (node.kind if not symbol else "")]
     if node.count > 1:
         shown.append(text.repetition(node.count, node.in_a_row).strip())
     if node.shape:
         shown.append(text.shape(node.shape))
     if node.shape and node.dtype != "float64":
-        shown.append(node.dtype)
-    if node.colour is not None:
+        shown.append(text.label(node.dtype))
+    if isinstance(node.colour, int):
         shown.append(f"class {node.colour}")
-    return [_escape(part) for part in shown if part]
+    elif node.colour is not None:
+        many = len(set(node.colour))
+        shown.append(f"{len(node.colour)} neurons, {many} class{'' if many == 1 else 'es'}")
+    return [part for part in shown if part]
 
 
 def _contents(node: GraphNode) -> list[str]:
     """How much there is inside of a closed module."""
-    numbers = [(node.size, "node"), (node.parameters, "parameter")]
-    return [
-        f"{many:,} {what}{'' if many == 1 else 's'}" for many, what in numbers if many
-    ] if node.kind == "module" else []  # fmt: skip
+    if node.kind != "module":
+        return []
+    numbers = (node.size, "node"), (node.parameters, "parameter")
+    return [f"{many:,} {what}{'' if many == 1 else 's'}" for many, what in numbers if many]
 
 
-def _fact(word: str, value: object) -> str:
+def _fact(word: str, value: object) -> list[str]:
     """``data 2``; the rows of a matrix go below the word."""
-    rows = [_escape(row) for row in text.lines(value)]
-    return "\\n".join([word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}".strip()])
+    rows = text.lines(value)
+    return [word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}"]
+
+
+def _width(rows: Rows) -> float:
+    """About how many points a record is wide."""
+    return max(
+        sum(_COMPARTMENT + _LETTER * max(map(len, lines)) for lines in compartments)
+        for compartments in rows
+    )
+
+
+def _record(rows: Rows, direction: str) -> str:
+    """The compartments in the language of records, in which ``{}`` turns by a right angle."""
+    shown = [
+        "|".join("\\n".join(map(_escape, lines)) for lines in compartments) for compartments in rows
+    ]
+    upright = "|".join(f"{{{row}}}" for row in shown) if len(shown) > 1 else shown[0]
+    return upright if direction == "LR" else f"{{{upright}}}"  # a record turns with the graph
 
 
 def _tooltip(node: GraphNode, name: str, equation: str) -> str:
     """Graphviz undoes backslashes twice in a tooltip, once in a label."""
     shown = f"{name} = {equation}" if equation else f"{name} ({node.kind})"
     if node.formula:
-        shown += f"; in general {node.formula}"
+        shown += f"; in general {text.label(node.formula, text.MAX_LINE)}"
     for fact, said in (
         ("at", node.line), ("data now:", node.changed), ("grad unavailable:", node.unavailable)
     ):

@@ -11,9 +11,9 @@ nodes       oldest first; each has the keys ``id``, ``kind`` (``"leaf"``, ``"ope
             ``settings``, ``label``, ``dtype`` and ``line`` (strings, empty where there is nothing
             to say), ``shape`` (lengths of the axes), ``value`` and ``gradient`` (as below; null if
             there is none), ``changed`` and ``unavailable`` (strings: why the value may not be the
-            recorded one, why there is no gradient), ``class`` (an integer, or null), ``scope`` (the
-            id of the innermost one, or null), ``count``, ``in_a_row``, ``size`` and ``parameters``
-            (as a :class:`~tinygrad_init.graph.GraphNode` has them)
+            recorded one, why there is no gradient), ``class`` (an integer, a list of integers, or
+            null), ``scope`` (the id of the innermost one, or null), ``count``, ``in_a_row``,
+            ``size`` and ``parameters`` (as a :class:`~tinygrad_init.graph.GraphNode` has them)
 edges       ``source``, ``target`` (ids), ``position`` (of the argument, from 0), ``carried``
             (whether it leads to the next turn of a loop), and ``local``: the local derivative, null
             where none flows, else an object of ``shape``, ``value`` (a number as below, or null)
@@ -89,12 +89,12 @@ def _node(node: GraphNode) -> dict[str, Any]:
         "label": _text(node.label),
         "shape": list(node.shape),
         "dtype": node.dtype,
-        "value": None if node.value is None else _value(node.value),
+        "value": None if node.kind == "module" and node.value is None else _value(node.value),
         "gradient": None if node.gradient is None else _value(node.gradient),
         "changed": node.changed,
         "unavailable": _text(node.unavailable),
         "line": _text(node.line),
-        "class": node.colour,
+        "class": list(node.colour) if isinstance(node.colour, tuple) else node.colour,
         "scope": node.scope or None,
         "count": node.count,
         "in_a_row": node.in_a_row,

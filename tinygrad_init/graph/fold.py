@@ -11,17 +11,19 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from itertools import count
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..autograd import DataError
 from . import merge, text
 from .parts import Edge, GraphNode, GraphScope
-from .plates import Box, Ints
+from .plates import Box
 from .repeats import Program, repeats
 
-LEAST = 3  #: alike ones that fold; two are told apart more easily than counted
+LEAST = 4  #: alike ones that fold; three are told apart as easily as counted
 
 #: How much to show: everything, or with repetitions folded: everything, the innermost modules
 #: closed, modules closed from a depth on (0: all of them); None: as much as can be read.
@@ -71,24 +73,24 @@ class Folding:
         ]  # fmt: skip
         kinds = [(one.kind, merge.pattern(one.label)) for one in self.scopes]
         found = repeats(Program(letters, arguments, self.scope, self.outer, kinds), LEAST)
-        self.pattern, self.box_of = found.pattern, found.box_of
-        self.boxes: tuple[Box, ...] = found.pattern.boxes
-        self.width = found.pattern.width
+        self.boxes, plates, self.times, self.in_a_row = found.layout
+        self.box_of, self.width = found.box_of, found.pattern.width
         self.slot = np.full(len(nodes), -1, np.intp)
         self.slot[found.order] = found.pattern.slots
         self.turns = np.zeros((len(found.pattern.turns), len(nodes)), np.intp)
         self.turns[:, found.order] = found.pattern.turns
-        self.carried = self._carried()
+        self.carried = self._carried(plates)
+        self.level = {(low, high): level for low, high, level in plates}
         self.instances: list[list[int]] = [[] for _ in self.boxes]  # scopes that a box stands for
         for k, number in enumerate(self.box_of):
             if number >= 0:
                 self.instances[number].append(k)
 
-    def _carried(self) -> Any:
+    def _carried(self, plates: list[tuple[int, int, int]]) -> NDArray[np.bool_]:
         """For each edge whether it leads from one turn of a plate to another."""
         found = np.zeros(len(self.source), bool)
         plate = np.full((len(self.turns), self.width + 1), -1, np.intp)
-        for k, (low, high, level) in enumerate(self.pattern.plates):
+        for k, (low, high, level) in enumerate(plates):
             plate[level, low:high] = k
         for of_slot, turn in zip(plate, self.turns, strict=True):  # the last slot is "none"
             here, there = (of_slot[self.slot[end]] for end in (self.source, self.target))
@@ -103,16 +105,15 @@ class Folding:
         for edge in np.flatnonzero(self.slot[self.source] < 0).tolist():
             used.setdefault(int(self.source[edge]), []).append(edge)
         slots, positions = self.slot[self.target].tolist(), self.position.tolist()
-        groups: dict[Hashable, list[int]] = {}
+        groups: dict[tuple[Hashable, frozenset[tuple[int, int]], int], list[int]] = {}
         for k in np.flatnonzero(self.slot < 0).tolist():
             users = frozenset((slots[edge], positions[edge]) for edge in used.get(k, ()))
             home = self._box(self.scope[k])
             key = (merge.likeness(self.nodes[k]), users, home)
             groups.setdefault(key, []).append(k)
         for (likeness, users, home), members in groups.items():
-            edges = [[edge for edge in used.get(k, ())] for k in members]
-            home = self._moved_in(members, users, edges, home)
-            yield Leaves(members, users, self._divisible(members, home), likeness)
+            inner = self._moved_in(members, users, [used.get(k, []) for k in members], home)
+            yield Leaves(members, users, self._divisible(members, inner), likeness)
 
     def _box(self, scope: int) -> int:
         """The innermost box around a scope that has one."""
@@ -148,8 +149,7 @@ class Folding:
         return inner
 
     def _is_in_one_turn(self, edges: list[int], plate: Box) -> bool:
-        level = next(at for low, high, at in self.pattern.plates if (low, high) == plate[:2])
-        turns = self.turns[: level + 1, self.target[edges]]
+        turns = self.turns[: self.level[plate.low, plate.high] + 1, self.target[edges]]
         return bool((turns == turns[:, :1]).all())
 
     def _divisible(self, members: list[int], home: int) -> int:
@@ -172,7 +172,7 @@ class Folding:
         """How many boxes there are in the whole graph for each box."""
         found: list[int] = []
         for box in self.boxes:
-            found.append(box.count * (found[box.outer] if box.outer >= 0 else 1))
+            found.append(box.times * (found[box.outer] if box.outer >= 0 else 1))
         return found
 
     # What to close.
@@ -210,13 +210,17 @@ class Folding:
             f"got {detail!r}"
         )
 
-    def choices(self) -> Iterator[set[int]]:
-        """What might be closed, from nothing to everything."""
-        scopes = [k for k, box in enumerate(self.boxes) if box.is_scope]
-        deepest = max((self.depth[k] for k in scopes), default=-1)
-        for depth in range(deepest + 1, -1, -1):
-            yield {k for k in scopes if self.depth[k] >= depth}
-        yield set(range(len(self.boxes)))
+    def choice(self, step: int) -> set[int]:
+        """What might be closed: in step 0 nothing, then one depth after the other, then loops."""
+        if step > self.deepest:
+            return set(range(len(self.boxes)))
+        return self._of_detail(self.deepest - step)
+
+    @cached_property
+    def deepest(self) -> int:
+        """The depth at which nothing is closed."""
+        boxes = zip(self.boxes, self.depth, strict=True)
+        return max((depth + 1 for box, depth in boxes if box.is_scope), default=0)
 
     def _with_outer(self, boxes: Iterable[int]) -> set[int]:
         found: set[int] = set()
@@ -242,7 +246,7 @@ class Folding:
         return found
 
     def _names(self, box: int) -> set[str]:
-        found = {self.id(box)}
+        found = {self.ids[box]}
         for k in self.instances[box]:
             one = self.scopes[k]
             found |= {one.id, one.kind, one.label}
@@ -259,8 +263,10 @@ class Folding:
         title = titles.pop() if len(titles) == 1 else calls[0].kind
         return calls[0].kind, title, merge.common_label([one.label for one in calls])
 
-    def id(self, box: int) -> str:
-        """That of the first call, or ``"r0"``, ``"r1"``, ... for plates."""
-        if self.instances[box]:
-            return self.scopes[min(self.instances[box])].id
-        return f"r{sum(not one.is_scope for one in self.boxes[:box])}"
+    @cached_property
+    def ids(self) -> list[str]:
+        """Those of the first calls, and ``"r0"``, ``"r1"``, ... for plates."""
+        loops = (f"r{k}" for k in count())
+        return [
+            self.scopes[min(calls)].id if calls else next(loops) for calls in self.instances
+        ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Hashable
 from functools import cached_property
 from typing import NamedTuple
@@ -13,9 +14,9 @@ from .fold import Detail, Folding, Leaves, Names
 from .parts import Edge, GraphNode, GraphScope
 from .plates import Ints
 
-
 SMALL = 50  #: nodes of a graph that is shown as it is, unless asked otherwise
-READABLE = 30  #: nodes of a folded graph, which say more, if that can be had
+READABLE = 50  #: nodes and edges of a folded graph, if it can have so few: its nodes say more
+LEGIBLE = 150  #: the same for one whose modules are all closed, before its loops are closed, too
 
 
 class Folded(NamedTuple):
@@ -46,11 +47,16 @@ def fold(folding: Folding, detail: Detail, opened: Names = (), closed: Names = (
     """The graph with the detail asked for; ``None``: the most detail that can be read."""
     if detail is not None:
         return View(folding, folding.closed(detail, opened, closed)).folded()
-    for chosen in folding.choices():
-        view = View(folding, folding.except_for(chosen, opened, closed))
-        if len(view.groups) <= READABLE:
-            break
-    return view.folded()
+
+    def view(step: int) -> View:
+        return View(folding, folding.except_for(folding.choice(step), opened, closed))
+
+    def is_readable(step: int) -> bool:
+        limit = READABLE if step < folding.deepest else LEGIBLE
+        return view(step).size <= limit
+
+    steps = range(folding.deepest + 1)  # if none is, the next one closes everything
+    return view(bisect_left(steps, True, key=is_readable)).folded()
 
 
 class View:
@@ -86,6 +92,11 @@ class View:
 
     def _closed_at(self, home: int) -> int:
         return self.around[home] if home >= 0 else -1
+
+    @property
+    def size(self) -> int:
+        """How many nodes and edges there are."""
+        return len(self.groups) + len(self.links)
 
     # Groups.
 
@@ -131,9 +142,8 @@ class View:
 
     def folded(self) -> Folded:
         """The graph."""
-        of_node = self._numbers()
-        by_group = np.argsort(of_node, kind="stable")
-        ends = np.cumsum(np.bincount(of_node, minlength=len(self.groups)))
+        by_group = np.argsort(self.numbers, kind="stable")
+        ends = np.cumsum(np.bincount(self.numbers, minlength=len(self.groups)))
         members = np.split(by_group, ends[:-1])
         names: dict[int, str] = {}
         scopes = list(self._scopes(names))
@@ -141,9 +151,10 @@ class View:
             self._node(group, few, names.get(group.home, ""))
             for group, few in zip(self.groups, members, strict=True)
         ]
-        return Folded(nodes, self._edges(of_node, nodes), scopes, members)
+        return Folded(nodes, self._edges(nodes), scopes, members)
 
-    def _numbers(self) -> Ints:
+    @cached_property
+    def numbers(self) -> Ints:
         """For each node of the whole graph, the group that it is in."""
         folding = self.folding
         of_slot, of_box = np.zeros(len(self.homes), np.intp), {}
@@ -170,49 +181,61 @@ class View:
         members = [folding.nodes[k] for k in numbers.tolist()]
         if group.box < 0:
             count = self._count(group, len(members))
-            in_a_row = 0 <= group.slot < folding.width and folding.pattern.in_a_row[group.slot]
+            in_a_row = 0 <= group.slot < folding.width and folding.in_a_row[group.slot]
             return merge.alike(members, count, in_a_row, scope, len(members))
         box = folding.boxes[group.box]
         kind, title, label = folding.described(group.box)
         return merge.module(
-            folding.id(group.box), kind, title, label, members, self._results(numbers),
-            box.count, box.in_a_row, scope,
+            folding.ids[group.box], kind, title, label, members, self._results(int(numbers[-1])),
+            box.times, box.in_a_row, scope,
         )  # fmt: skip
 
     def _count(self, group: _Group, size: int) -> int:
-        """How many there are in one of the boxes around."""
-        if group.slot >= 0:
-            counts = (*self.folding.pattern.counts, 1)
-            return min(counts[group.slot], size)  # without the result
-        return size // self.folding.copies_for(group.leaves[0].members, group.home)
-
-    def _results(self, numbers: Ints) -> list[GraphNode]:
-        """What a closed box gives, if it gives one thing: what is used outside, in all copies."""
-        folding, last = self.folding, len(self.folding.nodes) - 1
-        if numbers[-1] == last:
-            return [folding.nodes[last]]
-        inside = np.zeros(len(folding.nodes), bool)
-        inside[numbers] = True
-        leaving = folding.source[inside[folding.source] & ~inside[folding.target]]
-        slots = np.unique(folding.slot[leaving])
-        slots = slots[slots >= 0]
-        if len(slots) != 1:
-            return []
-        return [folding.nodes[k] for k in numbers[folding.slot[numbers] == slots[0]].tolist()]
-
-    def _edges(self, of_node: Ints, nodes: list[GraphNode]) -> list[Edge]:
+        """How many there are in one of the boxes around, the result not among them."""
         folding = self.folding
-        is_module = np.array([node.kind == "module" for node in nodes])
-        source, target = of_node[folding.source], of_node[folding.target]
-        position = np.where(is_module[target], 0, folding.position)
-        between = source != target
+        if group.slot >= 0:
+            is_result = group.slot == folding.width
+            return 1 if is_result else min(folding.times[group.slot], size)
+        return size // folding.copies_for(group.leaves[0].members, group.home)
+
+    def _results(self, last: int) -> list[GraphNode]:
+        """What the closed box with this node gives, if it gives one thing: what is used outside."""
+        folding = self.folding
+        if last == len(folding.nodes) - 1:
+            return [folding.nodes[last]]
+        found = self._leaving.get(int(self.numbers[last]), [])
+        is_one = len({int(folding.slot[k]) for k in found}) == 1
+        return [folding.nodes[k] for k in found] if is_one else []
+
+    @cached_property
+    def _leaving(self) -> dict[int, list[int]]:
+        """For each group the operations in it that are used outside of it, in all its copies."""
+        source, target = self.folding.source, self.folding.target
+        outside = source[self.numbers[source] != self.numbers[target]]
+        found: dict[int, list[int]] = {}
+        for k in np.unique(outside[self.folding.slot[outside] >= 0]).tolist():
+            found.setdefault(int(self.numbers[k]), []).append(k)
+        return found
+
+    @cached_property
+    def links(self) -> list[tuple[int, int, int, int]]:
+        """Target, position (0 in a closed box), source, and whether it is carried; sorted."""
+        folding = self.folding
+        is_box = np.array([group.box >= 0 for group in self.groups])
+        source, target = self.numbers[folding.source], self.numbers[folding.target]
+        position = np.where(is_box[target], 0, folding.position)
         carried = folding.carried & (self.slot[folding.target] < folding.width)
-        rows = np.column_stack([target, position, source, carried])[between]
+        sizes = len(self.groups), int(position.max(initial=0)) + 1, len(self.groups), 2
+        links = np.ravel_multi_index((target, position, source, carried.astype(int)), sizes)
+        found = np.unravel_index(np.unique(links[source != target]), sizes)
+        return list(zip(*(column.tolist() for column in found), strict=True))
+
+    def _edges(self, nodes: list[GraphNode]) -> list[Edge]:
         edges, inputs = [], [0] * len(nodes)
-        for to, place, start, is_carried in np.unique(rows, axis=0).tolist():
-            if is_module[to]:
-                place, inputs[to] = inputs[to], inputs[to] + 1
-            edges.append(Edge(nodes[start].id, nodes[to].id, place, bool(is_carried)))
+        for target, position, source, is_carried in self.links:
+            if nodes[target].kind == "module":
+                position, inputs[target] = inputs[target], inputs[target] + 1
+            edges.append(Edge(nodes[source].id, nodes[target].id, position, bool(is_carried)))
         return edges
 
     def _scopes(self, names: dict[int, str]) -> list[GraphScope]:
@@ -222,14 +245,14 @@ class View:
             if self.around[k] >= 0:
                 continue
             kind, title, label = folding.described(k)
-            names[k] = folding.id(k)
+            names[k] = folding.ids[k]
             modules = {folding.scopes[one].module for one in folding.instances[k]}
             found.append(GraphScope(
                 names[k], kind, label,
                 ": ".join(filter(None, [label, title]))
-                + text.repetition(box.count, box.in_a_row),
+                + text.repetition(box.times, box.in_a_row),
                 names.get(box.outer, ""),
                 modules.pop() if len(modules) == 1 else "",
-                box.count, box.in_a_row,
+                box.times, box.in_a_row,
             ))  # fmt: skip
         return found

@@ -114,7 +114,7 @@ def module(
         in_a_row=in_a_row,
         size=len(inside),
         parameters=sum(
-            int(np.size(node.value)) for node in inside if node.kind == "leaf" and has_gradient(node)
+            int(np.size(one.value)) for one in inside if one.kind == "leaf" and has_gradient(one)
         ),
     )
 

@@ -33,7 +33,8 @@ class GraphNode:
         value: the number, or a read-only copy of the array.
         gradient: of the traced result with respect to this node; ``None`` where none flows, or
             where it is unavailable.
-        colour: the class that :meth:`Graph.colour` gave it, or ``None``.
+        colour: the class that :meth:`Graph.colour` gave it, or one for each entry of its last axis;
+            ``None`` without.
         changed: empty, or why ``value`` is not, or may not be, the one that was computed with.
         unavailable: empty, or why there is no ``gradient`` although derivatives flow here.
         line: ``"file:number: code"`` of the user's line that made it, where it was recorded under
@@ -65,7 +66,7 @@ class GraphNode:
     dtype: str
     value: Any
     gradient: Any
-    colour: int | None = None
+    colour: int | tuple[int, ...] | None = None
     changed: str = ""
     unavailable: str = ""
     line: str = ""
@@ -123,14 +124,12 @@ def short_labels(nodes: Sequence[GraphNode], scopes: Sequence[GraphScope]) -> di
 
     In a box called ``layers.0`` the node ``layers.0.weight`` is ``weight``.
     """
-    labels = {one.id: one.label for one in scopes}
-    return {node.id: _shortened(node.label, labels.get(node.scope, "")) for node in nodes} | {
-        one.id: _shortened(one.title, labels.get(one.outer, "")) for one in scopes
+    prefixes = {"": ""}  # by the id of a scope; a loop has no name, so that around it counts
+    for one in scopes:
+        prefixes[one.id] = f"{one.label}." if one.label else prefixes[one.outer]
+    return {node.id: node.label.removeprefix(prefixes[node.scope]) for node in nodes} | {
+        one.id: one.title.removeprefix(prefixes[one.outer]) for one in scopes
     }
-
-
-def _shortened(label: str, outer: str) -> str:
-    return label.removeprefix(f"{outer}.") if outer else label
 
 
 def names(nodes: Sequence[GraphNode]) -> dict[str, str]:
@@ -143,10 +142,10 @@ def names(nodes: Sequence[GraphNode]) -> dict[str, str]:
 
 
 def equations(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> dict[str, str]:
-    """For every operation what it computes from what, such as ``a × b`` or ``tanh(n3)``."""
+    """For every single operation what it computes from what: ``a × b``, or ``tanh(n3)``."""
     called = names(nodes)
     for node in nodes:
-        if node.kind == "constant" and node.shape == ():
+        if node.kind == "constant" and node.shape == () and node.size == 1:
             called[node.id] = text.inline(node.value)
     operands: dict[str, list[str]] = {node.id: [] for node in nodes}
     for edge in edges:
@@ -154,17 +153,20 @@ def equations(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> dict[str, st
             is_last = edge.position == MAX_OPERANDS
             operands[edge.target].append("…" if is_last else called[edge.source])
     return {
-        node.id: _equation(node, operands[node.id]) for node in nodes if node.kind == "operation"
+        node.id: _equation(node, operands[node.id])
+        for node in nodes
+        if node.kind == "operation" and node.size == 1
     }
 
 
 def _equation(node: GraphNode, operands: list[str]) -> str:
-    is_sign = not any(character.isalpha() for character in node.symbol)
+    symbol = text.label(node.symbol)
+    is_sign = not any(character.isalpha() for character in symbol)
     if node.operation == "getitem":
         return operands[0] + node.settings.removeprefix("index=")
     if is_sign and len(operands) == 2:
-        return f" {node.symbol} ".join(operands)
+        return f" {symbol} ".join(operands)
     if is_sign and len(operands) == 1 and node.operation == "negative":
-        return node.symbol + operands[0]
+        return symbol + operands[0]
     settings = [node.settings] if node.settings else []
-    return f"{node.operation}({', '.join(operands + settings)})"
+    return f"{text.label(node.operation)}({', '.join(operands + settings)})"

@@ -48,7 +48,7 @@ class Token(NamedTuple):
     first: int
     last: int
     turn: tuple[Token, ...] = ()
-    count: int = 1
+    times: int = 1
     in_a_row: bool = False
 
 
@@ -86,16 +86,16 @@ class _Search:
         for begin, end in self._stretches(period):
             begin = max(begin, done)
             while begin + period * self.least <= end and self.failures < MAX_FAILURES:
-                count, in_a_row = self._turns(begin, period, (end - begin) // period)
-                if count < self.least:
+                times, in_a_row = self._turns(begin, period, (end - begin) // period)
+                if times < self.least:
                     self.failures += 1
                     begin += 1
                     continue
                 found += self.tokens[done:begin]
-                done = begin + count * period
+                done = begin + times * period
                 turn = tuple(self.tokens[begin : begin + period])
                 ends = self.tokens[begin].first, self.tokens[done - 1].last
-                found.append(Token(*ends, turn, count, in_a_row))
+                found.append(Token(*ends, turn, times, in_a_row))
                 begin = done
         if found:
             self.tokens = found + self.tokens[done:]
@@ -140,7 +140,7 @@ class _Search:
             return int(self.text.letters[token.first])
         # Two loops are alike if their turns are and as many; how they are wired is compared later.
         inner = tuple(self._letter(one) for one in token.turn)
-        key = (inner, token.count, token.in_a_row)
+        key = (inner, token.times, token.in_a_row)
         return self.known.setdefault(key, ~len(self.known))
 
 
@@ -151,8 +151,24 @@ class Box(NamedTuple):
     high: int
     outer: int
     is_scope: bool
-    count: int = 1
-    in_a_row: bool = False
+    times: int
+    in_a_row: bool
+
+
+class Layout(NamedTuple):
+    """All slots and boxes of a pattern.
+
+    Attributes:
+        boxes: outer ones before inner ones.
+        plates: the first slot, the slot after the last, and how many plates are around it. A plate
+            of one slot or of one box is no box: the slot or the box is there so many times.
+        times, in_a_row: for each slot, how many like it there are in the box around it.
+    """
+
+    boxes: list[Box]
+    plates: list[tuple[int, int, int]]
+    times: list[int]
+    in_a_row: list[bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,36 +178,50 @@ class Pattern:
     Attributes:
         slots: for each operation.
         turns: for each level of plates in plates, for each operation: the turn that it is in.
-        boxes: outer ones before inner ones. A plate of one slot or one box is none, but its
-            count is that of the slot or the box.
-        plates: the first slot, the slot after the last, and the level.
-        counts, in_a_row: for each slot.
+        width: how many slots there are.
+        parts: patterns side by side, each with its first slot; without any, the slots are single.
+        box: ``"scope"`` or ``"plate"`` if there is a box around all of this.
+        times, in_a_row: of the box, or else of the one slot.
+        is_plate: whether there are turns at this level.
     """
 
     slots: Ints
     turns: Ints
-    boxes: tuple[Box, ...]
-    plates: tuple[tuple[int, int, int], ...]
-    counts: tuple[int, ...]
-    in_a_row: tuple[bool, ...]
+    width: int
+    parts: tuple[tuple[int, Pattern], ...] = ()
+    box: str = ""
+    times: int = 1
+    in_a_row: bool = False
+    is_plate: bool = False
 
-    @property
-    def width(self) -> int:
-        """How many slots there are."""
-        return len(self.counts)
+    def layout(self) -> Layout:
+        """Where everything is, once for each place at which this pattern stands."""
+        found = Layout([], [], [1] * self.width, [False] * self.width)
+        waiting = [(self, 0, -1, 0)]
+        while waiting:
+            one, low, outer, level = waiting.pop()
+            high = low + one.width
+            if one.is_plate:
+                found.plates.append((low, high, level))
+                level += 1
+            if one.box:
+                box = Box(low, high, outer, one.box == "scope", one.times, one.in_a_row)
+                outer = len(found.boxes)
+                found.boxes.append(box)
+            elif one.times > 1:
+                found.times[low], found.in_a_row[low] = one.times, one.in_a_row
+            waiting += [(part, low + start, outer, level) for start, part in reversed(one.parts)]
+        return found
 
 
 def operations(count: int) -> Pattern:
     """Single operations, each with a slot of its own."""
-    nothing = np.zeros((0, count), np.intp)
-    return Pattern(np.arange(count), nothing, (), (), (1,) * count, (False,) * count)
+    return Pattern(np.arange(count), np.zeros((0, count), np.intp), count)
 
 
 def in_a_box(inner: Pattern) -> Pattern:
     """The contents of a scope, inside the box of the scope."""
-    whole = Box(0, inner.width, -1, True)
-    boxes = (whole, *(box._replace(outer=box.outer + 1) for box in inner.boxes))
-    return Pattern(inner.slots, inner.turns, boxes, inner.plates, inner.counts, inner.in_a_row)
+    return Pattern(inner.slots, inner.turns, inner.width, ((0, inner),), "scope")
 
 
 def laid_out(tokens: Sequence[Token], letters: Callable[[int, int], list[Pattern]]) -> Pattern:
@@ -208,50 +238,31 @@ def laid_out(tokens: Sequence[Token], letters: Callable[[int, int], list[Pattern
 
 
 def _side_by_side(parts: Sequence[Pattern]) -> Pattern:
-    levels = max(len(part.turns) for part in parts)
-    slots, turns = [], []
-    boxes: list[Box] = []
-    found: list[tuple[int, int, int]] = []
-    width = 0
+    starts = np.cumsum([0] + [part.width for part in parts])
+    turns = np.zeros(
+        (max(len(part.turns) for part in parts), sum(len(part.slots) for part in parts)), np.intp
+    )
+    begin = 0
     for part in parts:
-        slots.append(part.slots + width)
-        turns.append(np.pad(part.turns, ((0, levels - len(part.turns)), (0, 0))))
-        before = len(boxes)
-        boxes += [
-            box._replace(
-                low=box.low + width, high=box.high + width,
-                outer=box.outer + before if box.outer >= 0 else -1,
-            )
-            for box in part.boxes
-        ]  # fmt: skip
-        found += [(low + width, high + width, level) for low, high, level in part.plates]
-        width += part.width
-    return Pattern(
-        np.concatenate(slots), np.concatenate(turns, axis=1), tuple(boxes), tuple(found),
-        tuple(count for part in parts for count in part.counts),
-        tuple(one for part in parts for one in part.in_a_row),
-    )  # fmt: skip
+        end = begin + len(part.slots)
+        turns[: len(part.turns), begin:end] = part.turns
+        begin = end
+    placed = list(zip(starts.tolist(), parts, strict=False))
+    slots = np.concatenate([part.slots + start for start, part in placed])
+    return Pattern(slots, turns, int(starts[-1]), tuple(placed))
 
 
 def _repeated(turn: Pattern, plate: Token) -> Pattern:
     """A plate of these turns: each slot is shared by all turns."""
-    size = len(turn.slots)
-    turns = np.vstack([
-        np.repeat(np.arange(plate.count), size), np.tile(turn.turns, plate.count),
-    ])  # fmt: skip
-    boxes, counts, in_a_row = list(turn.boxes), turn.counts, turn.in_a_row
-    if turn.width == 1 and not boxes:
-        counts, in_a_row = (counts[0] * plate.count,), (in_a_row[0] or plate.in_a_row,)
-    elif boxes and (boxes[0].low, boxes[0].high) == (0, turn.width) and len(plate.turn) == 1:
-        whole = boxes[0]
-        boxes[0] = whole._replace(
-            count=whole.count * plate.count, in_a_row=whole.in_a_row or plate.in_a_row
-        )
-    else:
-        whole = Box(0, turn.width, -1, False, plate.count, plate.in_a_row)
-        boxes = [whole, *(box._replace(outer=box.outer + 1) for box in boxes)]
-    inner = [(low, high, level + 1) for low, high, level in turn.plates]
-    return Pattern(
-        np.tile(turn.slots, plate.count), turns, tuple(boxes), ((0, turn.width, 0), *inner),
-        counts, in_a_row,
-    )  # fmt: skip
+    size, times = len(turn.slots), plate.times
+    turns = np.vstack([np.repeat(np.arange(times), size), np.tile(turn.turns, times)])
+    slots = np.tile(turn.slots, times)
+    is_one = len(plate.turn) == 1 and (turn.box or turn.width == 1)
+    # One box, or one slot: it gets the count, in place of a box around it.
+    box, parts = (turn.box, turn.parts) if is_one else ("plate", ((0, turn),))
+    if is_one:
+        times *= turn.times
+    in_a_row = plate.in_a_row or (bool(is_one) and turn.in_a_row)
+    if is_one and turn.is_plate:
+        parts = ((0, Pattern(turn.slots, turn.turns, turn.width, turn.parts, is_plate=True)),)
+    return Pattern(slots, turns, turn.width, parts, box, times, in_a_row, is_plate=True)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .plates import Ints, Pattern, Text, in_a_box, laid_out, operations, plates
+from .plates import Ints, Layout, Pattern, Text, in_a_box, laid_out, operations, plates
 
 
 class Program(NamedTuple):
@@ -23,7 +23,7 @@ class Program(NamedTuple):
     letters: Sequence[Hashable]  #: what an operation is, apart from its arguments; None for others
     arguments: Sequence[Sequence[int]]  #: nodes; empty unless it is an operation
     scopes: Sequence[int]  #: that of each node; -1 outside
-    outer: Sequence[int]  #: for each scope the one around it, which has a smaller number; -1 outside
+    outer: Sequence[int]  #: for each scope the one around it, of a smaller number; -1 outside
     kinds: Sequence[Hashable]  #: for each scope what it is, apart from its contents
 
 
@@ -32,12 +32,14 @@ class Repeats(NamedTuple):
 
     Attributes:
         order: the operations, in the order in which they were read.
-        pattern: their slots and boxes.
+        pattern: their slots.
+        layout: the slots and the boxes.
         box_of: for each scope the number of its box; -1 for one that is not in one piece.
     """
 
     order: Ints
     pattern: Pattern
+    layout: Layout
     box_of: list[int]
 
 
@@ -138,8 +140,9 @@ class _Reader:
                 self.patterns[letter] = in_a_box(self._pattern(text, items))
         items = self._sorted(self.contents[-1])
         pattern = self._pattern(self._text(-1, items), items)
-        boxes = self._boxes(pattern, outer, first)
-        return Repeats(np.array(self.members[-1], np.intp), pattern, boxes)
+        layout = pattern.layout()
+        box_of = self._boxes(pattern, layout, outer, first)
+        return Repeats(np.array(self.members[-1], np.intp), pattern, layout, box_of)
 
     def _letter(self, key: Hashable) -> int:
         return self.letters.setdefault(key, len(self.letters))
@@ -205,11 +208,13 @@ class _Reader:
 
         return laid_out(plates(text, self.least), of_letters) if items else operations(0)
 
-    def _boxes(self, pattern: Pattern, outer: Sequence[int], first: dict[int, int]) -> list[int]:
+    def _boxes(
+        self, pattern: Pattern, layout: Layout, outer: Sequence[int], first: dict[int, int]
+    ) -> list[int]:
         """The box of each scope: that which begins with its first operation, as deep as it is."""
         depths: list[int] = []
         by_place: dict[tuple[int, int], int] = {}
-        for number, box in enumerate(pattern.boxes):
+        for number, box in enumerate(layout.boxes):
             depths.append((depths[box.outer] if box.outer >= 0 else 0) + box.is_scope)
             if box.is_scope:
                 by_place[box.low, depths[-1]] = number

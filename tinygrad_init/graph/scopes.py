@@ -111,7 +111,7 @@ def described(
     ids: dict[int, str] = {}
     scopes = []
     labels = {} if names is None else names_of_owners(names)
-    written: dict[int, str] = {}  # by owner: a network called a thousand times describes itself once
+    written: dict[int, str] = {}  # by owner, who may be called a thousand times
     for key, one in _known(of_nodes).items():
         owner = one.owner
         if id(owner) not in written:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..autograd import DataError, GraphError, Node
 from ..autograd.tape import youngest_first
-from . import backward, dot, export, page, render, scopes, text, tree
+from . import backward, dot, export, merge, notebook, page, render, scopes, text, tree
 from .backward import flows
 from .fold import Detail, Folding, Names
 from .folded import SMALL, fold
@@ -66,10 +66,11 @@ class Graph:
         Args:
             detail: a depth: 0 closes every module, 1 opens the outermost ones, and so on;
                 ``"modules"`` closes those that contain no others; ``"repeats"`` none. In all of
-                these, what is computed alike three times or more is one node or box with a count:
+                these, what is computed alike four times or more is one node or box with a count:
                 the examples of a batch, the neurons of a layer, the steps of a loop.
                 ``"operations"`` is the whole graph. ``None`` shows as much of this as can be read.
-            opened, closed: exceptions: labels, kinds or ids of ``scopes``.
+            opened: what to show the inside of all the same: labels, kinds or ids of ``scopes``.
+            closed: what to close all the same.
 
         A folded graph can be drawn, printed and coloured like any other. To open it, fold it again.
 
@@ -87,9 +88,12 @@ class Graph:
         [('', 1), ('tanh', 999), ('tanh', 1)]
         """
         whole = self.whole
-        if detail == "operations" and not closed or detail is None and len(whole.nodes) <= SMALL:
+        if detail is None and len(whole.nodes) <= SMALL:
+            detail = "operations"
+        if detail == "operations" and not closed:
             return whole
-        found = fold(whole._folding, detail, opened, closed)
+        how = "repeats" if detail == "operations" else detail
+        found = fold(whole._folding, how, opened, closed)
         graph = Graph(found.nodes, found.edges, found.scopes)
         graph._fold = _Fold(whole, found.members, detail, opened, closed)
         return graph
@@ -103,7 +107,12 @@ class Graph:
         """What a reader of a folded graph should know; otherwise empty."""
         if not self._fold:
             return ""
-        return f"{len(self.whole.nodes):,} nodes folded to {len(self.nodes):,}"
+        told = f"{len(self.whole.nodes):,} nodes folded to {len(self.nodes):,}"
+        counts = [node.count for node in self.nodes] + [one.count for one in self.scopes]
+        most = max(counts)
+        if most == 1:
+            return told
+        return f"{told}; × {most:,} stands for {most:,} alike, with the range of their numbers"
 
     @cached_property
     def _folding(self) -> Folding:
@@ -120,6 +129,8 @@ class Graph:
         The gradient of a node is the sum, over the edges that leave it, of the gradient of the
         target times this. It is computed when it is asked for, from the numbers in the graph.
 
+        An edge of a folded graph may stand for many; then it has no one derivative, and says so.
+
         Args:
             edge: one of ``edges``.
 
@@ -135,6 +146,8 @@ class Graph:
         >>> [g.local(edge) and g.local(edge).value for edge in g.edges]
         [Fraction(1, 2), None]
         """
+        if self._fold:
+            return self._local_of_several(edge)
         sources = self._sources.get(edge.target, [])
         if not 0 <= edge.position < len(sources) or sources[edge.position] != edge.source:
             raise DataError(f"this graph has no {edge}: use one of graph.edges")
@@ -149,9 +162,28 @@ class Graph:
             )
         return self._locals[edge.target][edge.position]
 
+    def _local_of_several(self, edge: Edge) -> LocalDerivative | None:
+        if edge not in self._edges:
+            raise DataError(f"this graph has no {edge}: use one of graph.edges")
+        source, target = self._by_id[edge.source], self._by_id[edge.target]
+        if target.kind == "operation" and target.size == 1:
+            one = self.whole._sources[edge.target][edge.position]
+            return self.whole.local(Edge(one, edge.target, edge.position))
+        if not merge.has_gradient(source) or not merge.has_gradient(target):
+            return None
+        what = "operations" if target.kind == "operation" else "nodes"
+        return LocalDerivative(
+            target.operation, edge.position, target.shape + source.shape,
+            unavailable=f"stands for {target.size:,} {what}: open it with graph.fold",
+        )  # fmt: skip
+
     @cached_property
     def _by_id(self) -> dict[str, GraphNode]:
         return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def _edges(self) -> frozenset[Edge]:
+        return frozenset(self.edges)
 
     @cached_property
     def _sources(self) -> dict[str, list[str]]:
@@ -166,12 +198,16 @@ class Graph:
         """What :meth:`local` has found so far."""
         return {}
 
-    def colour(self, classes: Mapping[str, int]) -> Graph:
+    def colour(self, classes: Mapping[str, int | Sequence[int]]) -> Graph:
         """The same graph with nodes coloured by class instead of by kind.
+
+        A folded graph is coloured with all that it stands for, and folded again, since nodes of
+        different classes are not alike.
 
         Args:
             classes: from the label of nodes (or the id of one) to the number of a class, counted
-                from 0. The drawing also writes the number, since not everybody sees colours.
+                from 0. An array may have a class for each entry of its last axis, such as the
+                neurons of a layer. Drawings also write numbers, since not everybody sees colours.
 
         Raises:
             DataError: if no node has that label or id.
@@ -181,6 +217,8 @@ class Graph:
         >>> [node.colour for node in trace(a + b).colour({"a": 0, "b": 0}).nodes]
         [0, 0, None]
         """
+        if self._fold:
+            return self._colour_all(classes)
         labels = {node.label for node in self.nodes if node.label}
         unknown = [str(key) for key in classes.keys() - labels - {node.id for node in self.nodes}]
         if unknown:
@@ -188,18 +226,40 @@ class Graph:
                 f"no node of this graph has the label or id {text.label(min(unknown))!r}: "
                 f"use labels given by label=, or ids as in graph.nodes"
             )
-        by_id = {key: number for key, number in classes.items() if key not in labels}
+        given = {
+            key: number if isinstance(number, int) else tuple(number)
+            for key, number in classes.items()
+        }
+        by_id = {key: number for key, number in given.items() if key not in labels}
         nodes = [
-            replace(node, colour=by_id.get(node.id, classes.get(node.label, node.colour)))
+            replace(node, colour=by_id.get(node.id, given.get(node.label, node.colour)))
             for node in self.nodes
         ]
         return Graph(nodes, self.edges, self.scopes)
 
-    def to_dot(self, direction: str = "LR", detail: Detail = None) -> str:
+    def _colour_all(self, classes: Mapping[str, int | Sequence[int]]) -> Graph:
+        assert self._fold is not None
+        whole, members, detail, opened, closed = self._fold
+        given: dict[str, int | Sequence[int]] = {}
+        for key, number in classes.items():
+            inside = [
+                whole.nodes[k].id
+                for node, some in zip(self.nodes, members, strict=True)
+                if key in (node.id, node.label)
+                for k in some.tolist()
+            ]
+            given |= dict.fromkeys(inside or [key], number)
+        return whole.colour(given).fold(detail, opened, closed)
+
+    def to_dot(
+        self, direction: str | None = None, legend: bool = False, detail: Detail = None
+    ) -> str:
         """The drawing in Graphviz's language; the same graph gives the same text.
 
         Args:
-            direction: "LR", from left to right, or "TB", from top to bottom.
+            direction: "LR", from left to right, or "TB", from top to bottom; by itself a drawing
+                goes from left to right unless it would be wider than a page.
+            legend: whether a row of keys says what the outlines mean.
             detail: as :meth:`fold` takes it; ``"operations"`` draws every node.
 
         Raises:
@@ -213,16 +273,21 @@ class Graph:
             n1 -> n2...
         }
         """
-        if direction not in ("LR", "TB"):
+        if direction not in ("LR", "TB", None):
             raise DataError(f"a drawing goes 'LR' or 'TB', got direction={direction!r}")
-        shown = self._with(detail)
-        return dot.to_dot(shown.nodes, shown.edges, direction, shown.scopes, shown.note)
+        one = self._with(detail)
+        return dot.to_dot(one.nodes, one.edges, direction, one.scopes, legend, one.note)
 
-    def to_svg(self, direction: str = "LR", detail: Detail = None) -> str:
+    def to_svg(
+        self, direction: str | None = None, legend: bool = True, detail: Detail = None
+    ) -> str:
         """The drawing as an ``<svg>`` element: one ``class="node"`` group for each node.
+
+        It is dark where the page around it is, and a file by itself follows the reader's system.
 
         Args:
             direction: as :meth:`to_dot` takes it.
+            legend: whether a row of keys says what the outlines mean.
             detail: as :meth:`fold` takes it.
 
         Raises:
@@ -230,19 +295,21 @@ class Graph:
                 the graph is too large to be laid out.
         """
         shown = self._with(detail)
-        return render.svg(shown.to_dot(direction), len(shown.nodes))
+        return render.svg(shown.to_dot(direction, legend), len(shown.nodes))
 
-    def to_html(self, detail: Detail = None) -> str:
+    def to_html(self, direction: str | None = None, detail: Detail = None) -> str:
         """A page that needs nothing else: the drawing, a legend, and a table of the nodes.
 
         Args:
+            direction: as :meth:`to_dot` takes it.
             detail: as :meth:`fold` takes it.
 
         Raises:
             GraphError: as :meth:`to_svg` does.
         """
         shown = self._with(detail)
-        return page.to_html(shown.nodes, shown.edges, shown.to_svg())
+        drawing = shown.to_svg(direction, legend=False)  # the page has its own
+        return page.to_html(shown.nodes, shown.edges, drawing)
 
     def to_json(self) -> str:
         """The graph for other programs: the schema is that of :mod:`~tinygrad_init.graph.export`.
@@ -255,7 +322,13 @@ class Graph:
         """
         return export.to_json(self.nodes, self.edges, map(self.local, self.edges), self.scopes)
 
-    def render(self, path: str | os.PathLike[str], detail: Detail = None) -> Path:
+    def render(
+        self,
+        path: str | os.PathLike[str],
+        direction: str | None = None,
+        legend: bool = True,
+        detail: Detail = None,
+    ) -> Path:
         """Write the drawing to a file, in the format that its suffix says.
 
         A graph of more nodes than can be read is folded first, and says so; ``.json`` has them all.
@@ -265,14 +338,17 @@ class Graph:
         all.
 
         Args:
-            path: where to.
+            path: of the file.
+            direction: of a drawing, as :meth:`to_dot` takes it.
+            legend: whether ``.svg``, ``.png`` and ``.pdf`` have a row of keys; the text of a
+                ``.dot`` is that of the graph alone, and ``.html`` always says what is what.
             detail: as :meth:`fold` takes it.
 
         Returns:
             The path.
 
         Raises:
-            DataError: for any other suffix.
+            DataError: for any other suffix or direction.
             GraphError: if there is nothing to draw with (the message says what to install), or if
                 the graph is too large to be laid out.
 
@@ -286,27 +362,56 @@ class Graph:
         suffix = render.known_suffix(target)
         shown = self if suffix == ".json" and detail is None else self._with(detail)
         if suffix == ".dot":
-            content = shown.to_dot().encode()
+            content = shown.to_dot(direction).encode()
         elif suffix == ".json":
             content = shown.to_json().encode()
         elif suffix == ".svg":
-            content = shown.to_svg().encode()
+            content = shown.to_svg(direction, legend).encode()
         elif suffix == ".html":
-            content = shown.to_html().encode()
+            content = shown.to_html(direction).encode()
         else:
-            content = render.picture(shown.to_dot(), suffix, len(shown.nodes))
+            content = render.picture(shown.to_dot(direction, legend), suffix, len(shown.nodes))
         render.write_whole(target, content)
         return target
 
     def _repr_svg_(self) -> str | None:
-        """What a notebook shows; ``None``, so the short text, where it cannot be drawn."""
+        """For notebooks that show no HTML; ``None``, so the short text, if it cannot be drawn."""
         try:
             return self.to_svg()
         except GraphError:
             return None
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the drawing, or the text and why it cannot be drawn."""
+        try:
+            return notebook.with_drawing(self.to_svg())
+        except GraphError as error:
+            return notebook.with_text(str(self), str(error))
+
+    def to_text(self, detail: Detail = None) -> str:
+        """The graph as an indented tree: each node above what it was computed from.
+
+        Args:
+            detail: as :meth:`fold` takes it. ``None`` folds a graph of more than a few hundred
+                nodes, and cuts off what is left after as many lines; ``"operations"`` does neither.
+
+        >>> from tinygrad_init import Value
+        >>> y = Value(1.0, label="x")
+        >>> for _ in range(1000):
+        ...     y = y.tanh()
+        >>> print(trace(y).to_text())
+        1,001 nodes folded to 3; ...
+        n1000 = tanh(n1): data 0.03868, grad 1
+          n1 tanh × 999 in a row: data 0.0387 … 0.7616, grad 0.0001231 … 0.9985
+            n0 x: data 1, grad 5.171e-05
+        """
+        if detail is None and len(self.nodes) <= tree.MAX_LINES:
+            return tree.to_text(self.nodes, self.edges, self.note)
+        one = self._with(detail)
+        return tree.to_text(one.nodes, one.edges, one.note, cut=detail is None)
+
     def __str__(self) -> str:
-        return tree.to_text(self.nodes, self.edges)
+        return self.to_text()
 
     def __repr__(self) -> str:
         shown = f"Graph({_count(self.nodes, 'node')}, {_count(self.edges, 'edge')})"
