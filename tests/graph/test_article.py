@@ -153,8 +153,8 @@ def test_text() -> None:
 The rate η
 ==========
 
-One: x_1
---------
+One: x₁
+-------
 
 Words, code and a/b; 5$ and 1e-05.
 

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_init as tg
 from tests.graph.pdf import compile_latex
 from tinygrad_init import DataError, F, GraphError, Tensor, Value
 from tinygrad_init.graph import Explanation
+from tinygrad_init.graph.article import Table
+from tinygrad_init.graph.back import BACK, back
 from tinygrad_init.graph.formula import as_text
-from tinygrad_init.graph.slopes import SLOPES, back
+from tinygrad_init.graph.parts import equations
+from tinygrad_init.graph.slopes import SLOPES, slope
 
 # Golden text.
 
@@ -44,12 +50,14 @@ How L depends on a
 One path leads from a to L. The derivative is the product of the local derivatives along
 it.
 
-   computed as  value
--  -----------  -----
-a            a      2
-e    e = a × b     -6
-d    d = e + c      4
-L    L = d × f     -8
+           value
+---------  -----
+a              2
+e = a × b     -6
+d = e + c      4
+L = d × f     -8
+
+Here b = -3, c = 10, f = -2.
 
 - a → e → d → L: ∂L/∂d · ∂d/∂e · ∂e/∂a = f · 1 · b = (-2) · 1 · (-3) = 6
 
@@ -64,17 +72,17 @@ def test_a_number_used_three_times() -> None:
 How y depends on x
 ==================
 
-3 paths lead from x to y. Along a path the local derivatives multiply, and the products
-of all paths add up.
+There are 3 paths from x to y. Along a path the local derivatives multiply, and the
+products of all paths add up.
 
-     computed as  value
----  -----------  -----
-x              x      3
-n_1   n1 = x × x      9
-y     y = n1 + x     12
+            value
+----------  -----
+x               3
+n1 = x × x      9
+y = n1 + x     12
 
-1. x → n_1 → y (as argument 1): ∂y/∂n_1 · ∂n_1/∂x = 1 · x = 1 · 3 = 3
-2. x → n_1 → y (as argument 2): ∂y/∂n_1 · ∂n_1/∂x = 1 · x = 1 · 3 = 3
+1. x → n₁ → y (as argument 1): ∂y/∂n₁ · ∂n₁/∂x = 1 · x = 1 · 3 = 3
+2. x → n₁ → y (as argument 2): ∂y/∂n₁ · ∂n₁/∂x = 1 · x = 1 · 3 = 3
 3. x → y: ∂y/∂x = 1
 
 The derivative is the sum over all paths:
@@ -89,7 +97,7 @@ def test_the_formulas_in_latex() -> None:
         r"\frac{\partial e}{\partial a}$ $= f \,\cdot\, 1 \,\cdot\, b$ "
         r"$= (-2) \,\cdot\, 1 \,\cdot\, (-3)$ $= 6$"
     ) in latex
-    assert r"\frac{\mathrm{dL}}{\mathrm{da}} = 6" in latex
+    assert r"\frac{\mathrm{d}L}{\mathrm{d}a} = 6" in latex
 
 
 # Paths, against enumeration. A program is a list of (sign, first, second), the places of earlier
@@ -119,43 +127,61 @@ def compute(program: Program, x: Any, other: Any) -> list[Any]:
     return numbers
 
 
-def one_by_one(program: Program, numbers: list[Fraction]) -> list[Fraction]:
-    """The product of every path from the last number to the first."""
+def one_by_one(program: Program, numbers: list[Fraction]) -> list[tuple[Any, ...]]:
+    """Every path from the last number to the first: its places, each with the factor there."""
 
-    def below(k: int) -> list[Fraction]:
+    def below(k: int) -> list[tuple[Any, ...]]:
         if k < 2:
-            return [Fraction(1)] if k == 0 else []
+            return [()] if k == 0 else []
         sign, i, j = program[k - 2]
         first = numbers[j] if sign == "*" else Fraction(1)
         second = numbers[i] if sign == "*" else Fraction(1 if sign == "+" else -1)
-        return [p * first for p in below(i)] + [p * second for p in below(j)]
+        return [
+            *(((k, i, first), *rest) for rest in below(i)),
+            *(((k, j, second), *rest) for rest in below(j)),
+        ]
 
     return below(len(numbers) - 1)
 
 
+def product(path: tuple[Any, ...]) -> Fraction:
+    return math.prod((factor for _, _, factor in path), start=Fraction(1))
+
+
+@settings(deadline=None)
 @given(programs(), NUMBERS, NUMBERS, st.integers(1, 5))
 def test_paths_are_those_that_one_finds_one_by_one(
     program: Program, at: Fraction, other: Fraction, shown: int
 ) -> None:
     x = Value(at, label="x")
     y = compute(program, x, Value(other))[-1]
-    expected = one_by_one(program, compute(program, at, other))
-    if not expected:
+    paths = one_by_one(program, compute(program, at, other))
+    if not paths:
         with pytest.raises(GraphError, match="does not depend on leaf Value 'x'"):
             tg.explain(y, wrt=x)
         return
     explained = tg.explain(y, wrt=x, shown=shown)
     (found,) = explained.sums
-    assert found.count == len(expected)
-    assert [abs(term.product) for term in found.terms] == sorted(map(abs, expected))[::-1][:shown]
-    assert found.total == sum(expected) == explained.gradient
-    assert found.rest == sum(expected) - sum(term.product for term in found.terms)
+    assert found.count == len(paths)
+    assert found.total == sum(map(product, paths)) == explained.gradient
+    # If not all are told, those through the same places with the same factors are one.
+    alike = Counter(paths) if len(paths) > shown else dict.fromkeys(range(len(paths)), 1)
+    terms = Counter(
+        (product(paths[one] if isinstance(one, int) else one), times)
+        for one, times in alike.items()
+    )
+    sizes = sorted((abs(one) * times for one, times in terms.elements()), reverse=True)
+    assert [abs(term.product) * term.times for term in found.terms] == sizes[:shown]
+    assert Counter((term.product, term.times) for term in found.terms) <= terms
+    told = sum(term.product * term.times for term in found.terms)
+    assert found.rest == found.total - told
+    assert found.more == len(paths) - sum(term.times for term in found.terms)
     for term in found.terms:
-        assert term.product in expected
         assert math.prod(term.factors) == term.product
         assert len(term.factors) == len(term.route) - 1
 
 
+@settings(deadline=None)
 @given(programs(), NUMBERS, NUMBERS, st.integers(1, 200))
 def test_what_is_printed_can_be_evaluated(
     program: Program, at: Fraction, other: Fraction, shown: int
@@ -173,7 +199,9 @@ def test_what_is_printed_can_be_evaluated(
     terms = explained.sums[0].terms
     assert len(paths) == len(terms)
     for path, term in zip(paths, terms, strict=True):
-        sides = path.split(" = ")
+        told, _, many = path.partition("; ")
+        assert many == (f"{term.times} such paths" if term.times > 1 else "")
+        sides = told.split(" = ")
         assert evaluated(sides[-1]) == term.product
         if len(term.factors) > 1:
             assert evaluated(sides[-2]) == term.product
@@ -196,12 +224,30 @@ def test_a_million_paths_are_counted_and_not_walked() -> None:
         y = y + y
     explained = tg.explain(y, wrt=x, shown=2)
     (found,) = explained.sums
-    assert (found.count, found.rest, found.total) == (2**20, 2**20 - 2, 2**20)
-    assert "1,048,576 paths lead from x to y" in explained.to_text()
-    assert "1 + 1 + (… 1,048,574 more paths, sum 1048574) = 1048576" in explained.to_text()
-    assert "(as argument 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1)" in " ".join(
-        explained.to_text().split()
-    )
+    assert (found.count, found.rest, found.total) == (2**20, 0, 2**20)
+    (term,) = found.terms  # they differ only in which of two equal arguments they take
+    assert (term.times, term.product, set(term.factors)) == (2**20, 1, {1})
+    assert len(term.route) == 21
+    text = " ".join(explained.to_text().split())
+    assert "There are 1,048,576 paths from x to y" in text
+    assert "= 1; 1,048,576 such paths" in text
+    assert "dy/dx = 1,048,576 · 1 = 1048576" in text
+
+
+def test_paths_that_take_different_arguments_say_so_if_each_is_told() -> None:
+    x = Value(3.0, label="x")
+    doubled: Any = x
+    for _ in range(3):
+        doubled = doubled + doubled
+    text = " ".join(str(tg.explain(doubled, wrt=x, shown=8)).split())
+    assert "1. x → n₁ → n₂ → y (as argument 1 (3 times)): " in text
+    assert "(as argument 1 (2 times), 2): " in text
+    assert "(as argument 2, 1, 2): " in text
+    assert "dy/dx = 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 = 8" in text
+    one = x / x
+    quotient = str(tg.explain(one + one, wrt=x, shown=2))
+    assert "There are 4 paths" in quotient  # of two kinds, since dividend and divisor differ
+    assert "dy/dx = 2 · 0.3333 + 2 · (-0.3333) = 0" in quotient
 
 
 def test_the_largest_of_very_many_paths() -> None:
@@ -226,8 +272,10 @@ def test_long_chains_neither_recurse_nor_print_everything() -> None:
         y = y + y * 1e-3
     explained = tg.explain(y, wrt=x, shown=2)
     text = explained.to_text()
-    assert "about 10³⁰¹⁰ paths lead from x to y" in text
-    assert "(… 9,994 factors with product 1)" in " ".join(text.split())
+    assert "There are about 10³⁰¹⁰ paths from x to y" in text
+    assert "(… 9,998 factors with product 1)" in " ".join(text.split())
+    # With the second largest product there is one for each place where the step of 1e-3 may be.
+    assert explained.sums[0].terms[1].times == 1
     assert len(text) < 5_000
     assert explained.sums[0].total == pytest.approx(1.001**10_000)
     assert explained.sums[0].terms[1].product == pytest.approx(1e-3)
@@ -276,21 +324,89 @@ def test_nan_is_shown() -> None:
     assert "∞" in str(tg.explain(x * x, wrt=x)) or "inf" in str(tg.explain(x * x, wrt=x))
 
 
-def test_names_that_cannot_stand_in_a_formula_give_way_to_ids() -> None:
-    for label in ("two words", "n7", "x_y", "α", "$\\input{x}", "<b>", "\ud800", "x" * 1000):
+def test_labels_stand_in_formulas_where_they_can() -> None:
+    for label, shown in {
+        "W1": "dy/dW₁", "η": "dy/dη", "w_out": "dy/dw_out", "learning rate": "dy/d(learning rate)",
+        "layers.0.bias": "dy/d(layers.0.bias)", "loss": "dy/dloss", "d": "dy/dd",
+    }.items():  # fmt: skip
         x = Value(2.0, label=label)
         explained = tg.explain(x * 3, wrt=x)
-        assert "dy/dn_0 = 3" in explained.to_text()
+        assert f"    {shown} = 3" in explained.to_text()
+        assert f"How y depends on {label}" in explained.to_text()
+
+
+def test_names_that_cannot_stand_in_a_formula_give_way_to_ids() -> None:
+    for label in ("n7", "$\\input{x}", "<b>", "\ud800", "x" * 1000, "größe", "a-b", "-", "1"):
+        x = Value(2.0, label=label)
+        explained = tg.explain(x * 3, wrt=x)
+        assert "dy/dn₀ = 3" in explained.to_text()
         for shown in (explained.to_markdown(), explained.to_latex(), explained.to_html()):
             assert shown.encode()
         assert "<b>" not in explained.to_html().partition("<body>")[2]
         assert "\\input" not in explained.to_latex().partition("\\begin{document}")[2]
-    twins = Value(2.0, label="w1"), Value(3.0, label="w_1")
-    assert "dy/dn_0 = 3" in str(tg.explain(twins[0] * twins[1], wrt=twins[0]))
+    for labels in (("w1", "w_1"), ("a b c", "a_b_c"), ("w", "w")):
+        twins = [Value(2.0, label=labels[0]), Value(3.0, label=labels[1])]
+        assert "dy/dn₀ = 3" in str(tg.explain(twins[0] * twins[1], wrt=twins[0]))
+
+
+def test_names_may_be_given_as_to_trace() -> None:
+    a, b = Value(2.0), Value(3.0)
+    given = {"speed": a, "time": [b]}
+    assert "d(time.0) = 2" in str(tg.explain(a * b, wrt=b, names=given))
+    model, inputs, labels = network()
+    text = str(tg.explain(loss_of(model, inputs, labels), wrt=model.layers[0].weight, names=model))
+    assert text.startswith("How y depends on layers.0.weight\n")
+    assert "In layers.1: Linear(6, 3):" in text
+    with pytest.raises(DataError, match="names="):
+        tg.explain(a * b, wrt=b, names=3)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["", "", "x", "a b", "y"]), min_size=6, max_size=6))
+def test_nodes_are_called_as_in_the_graph(labels: list[str]) -> None:
+    """Ids are those of `tg.trace`, whatever else goes into the operations."""
+    labels[0] = labels[0] or "w"  # so that it is not called x in equations
+    x, z = Value(2.0, label=labels[0]), Value(3.0, label=labels[1])
+    first = x * 2.0
+    second = first * z + 1
+    third = first - second * 2.0
+    result = third * third
+    for node, label in zip((first, second, third, result), labels[2:], strict=True):
+        node.label = label
+    graph = tg.trace(result)
+    by_equation = {equation: node for node, equation in equations(graph.nodes, graph.edges).items()}
+    explained = tg.explain(result, wrt=x)
+    (table,) = (block for block in explained.article.blocks if isinstance(block, Table))
+    for row in table.rows:
+        name, equals, equation = row[0].strip("`").partition(" = ")
+        if equals and (name != "y" or labels[-1]):
+            node = next(one for one in graph.nodes if one.id == by_equation[equation])
+            is_own = node.label and labels.count(node.label) == 1
+            assert name == (node.label if is_own else node.id)
+
+
+def test_arrays_are_called_as_in_the_graph() -> None:
+    model, inputs, labels = network(members=2)
+    loss = tg.losses.mse(model(inputs), np.eye(3)[labels]).sum()
+    graph = tg.trace(loss)
+    known = equations(graph.nodes, graph.edges)
+    expected = {f"{key} = {equation}" for key, equation in known.items()}
+    lines = re.findall("`([^`]+ = [^`]+)`", tg.explain(loss, model.layers[0].weight).to_markdown())
+    assert len(lines) > 10
+    assert {line for line in lines if not line.startswith("y = ")} <= expected
+    assert lines[0] == f"y = {known[graph.output.id]}"
+
+
+def test_a_label_that_looks_like_an_id_is_not_taken_for_one() -> None:
+    a, b = Value(2.0, label="n2"), Value(3.0)
+    text = str(tg.explain((a * b) * a, wrt=a))
+    assert text.startswith("How y depends on n0\n")
+    assert "\nn2 = n0 × n1 " in text
 
 
 # Formulas of local derivatives: what each says, written in Python by hand.
 
+normal = NormalDist()
 SAID: dict[str, Callable[[float, float, float], float]] = {
     "1": lambda x, y, z: 1,
     "-1": lambda x, y, z: -1,
@@ -331,8 +447,30 @@ SAID: dict[str, Callable[[float, float, float], float]] = {
     "[x > 0]": lambda x, y, z: float(x > 0),
     "z (1 - z)": lambda x, y, z: z * (1 - z),
     "σ(x)": lambda x, y, z: 1 / (1 + math.exp(-x)),
-}
-ROWS = [(name, k) for name in SLOPES for k in range(len(SLOPES[name])) if name != "where"]
+    "[x > y] + 1/2 [x = y]": lambda x, y, z: 0.5 if x == y else float(x > y),
+    "[y > x] + 1/2 [x = y]": lambda x, y, z: 0.5 if x == y else float(y > x),
+    "[x < y] + 1/2 [x = y]": lambda x, y, z: 0.5 if x == y else float(x < y),
+    "[y < x] + 1/2 [x = y]": lambda x, y, z: 0.5 if x == y else float(y < x),
+    "y/(x² + y²)": lambda x, y, z: y / (x**2 + y**2),
+    "-x/(x² + y²)": lambda x, y, z: -x / (x**2 + y**2),
+    "[x > 0] + 0.25 [x ≤ 0]": lambda x, y, z: 1 if x > 0 else 0.25,
+    "[x > 0] + 0.5 e^x [x ≤ 0]": lambda x, y, z: 1 if x > 0 else 0.5 * math.exp(x),
+    "1.0507 [x > 0] + 1.7581 e^x [x ≤ 0]":
+        lambda x, y, z: 1.0507 if x > 0 else 1.7581 * math.exp(x),
+    "σ(x) + z (1 - σ(x))": lambda x, y, z: (s := 1 / (1 + math.exp(-x))) + z * (1 - s),
+    "e^(-x²/2)/(√(2 π))": lambda x, y, z: normal.pdf(x),
+    "Φ(x) + x e^(-x²/2)/(√(2 π))": lambda x, y, z: normal.cdf(x) + x * normal.pdf(x),
+    "1/((1 + |x|)²)": lambda x, y, z: 1 / (1 + abs(x)) ** 2,
+    "[|x| ≤ 1]": lambda x, y, z: float(abs(x) <= 1),
+    "[-1 ≤ x ≤ 0.5]": lambda x, y, z: float(-1 <= x <= 0.5),
+    "[x ≤ 0.5]": lambda x, y, z: float(x <= 0.5),
+    "[-1 ≤ x]": lambda x, y, z: float(x >= -1),
+    "2.5 x^(1.5)": lambda x, y, z: 2.5 * x**1.5,
+    "-2 x⁻³": lambda x, y, z: -2 * x**-3,
+    "3 x²": lambda x, y, z: 3 * x**2,
+}  # fmt: skip
+SETTINGS: dict[str, dict[str, Any]] = {"leaky_relu": {"slope": 0.25}, "elu": {"alpha": 0.5}}
+ROWS = [(name, k) for name in SLOPES for k in range(len(SLOPES[name]))]
 POSITIVE = ("power", "log", "log2", "log10", "sqrt", "arccosh")
 
 
@@ -341,16 +479,50 @@ POSITIVE = ("power", "log", "log2", "log10", "sqrt", "arccosh")
 def test_a_formula_says_what_the_values_do(name: str, position: int, sign: int) -> None:
     at = [1.6 if name == "arccosh" else 0.6, 1.7]
     at[0] *= 1 if name in POSITIVE else sign
-    operands = at[: len(SLOPES[name])]
+    check_formula(partial(getattr(F, name), **SETTINGS.get(name, {})), at[: len(SLOPES[name])],
+                  position)  # fmt: skip
+
+
+def check_formula(function: Callable[..., Any], at: list[float], position: int) -> None:
     h = 1e-6
-    up, down = list(operands), list(operands)
+    up, down = list(at), list(at)
     up[position] += h
     down[position] -= h
-    row: Any = getattr(F, name)
-    slope = (float(row(*up)) - float(row(*down))) / (2 * h)
-    said = as_text(SLOPES[name][position] % {"x": "x", "y": "y", "z": "z"})
-    means = SAID[said](at[0], at[1], float(row(*operands)))
-    assert means == pytest.approx(slope, rel=1e-7, abs=1e-9)
+    expected = (float(function(*up)) - float(function(*down))) / (2 * h)
+    node = function(*map(Value, at))
+    said = as_text(slope(node, position, "z", ["x", "y"][: len(at)], digits=5))
+    means = SAID[said](at[0], at[-1], node.data)
+    assert means == pytest.approx(expected, rel=1e-7 if "." not in said else 1e-4, abs=1e-9)
+
+
+@pytest.mark.parametrize("at", [-2.0, 0.25, 0.75])
+@pytest.mark.parametrize("bounds", [(-1, 0.5), (None, 0.5), (-1, None)])
+def test_the_formula_of_a_clipped_number(bounds: tuple[Any, Any], at: float) -> None:
+    check_formula(lambda a: F.clip(a, a_min=bounds[0], a_max=bounds[1]), [at], 0)
+
+
+@pytest.mark.parametrize("exponent", [2.5, -2, 3])
+def test_the_formula_of_a_power(exponent: float) -> None:
+    check_formula(lambda a: a**exponent, [0.7], 0)
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_equal_arguments_share_the_gradient(name: str) -> None:
+    x = Value(2.0, label="x")
+    assert "· 0.5" in str(tg.explain(getattr(F, name)(x, 2.0) * 3, wrt=x))
+    assert as_text(slope(getattr(F, name)(x, 2.0), 0, "z", ["x", "2"])).endswith("+ 1/2 [x = 2]")
+
+
+def test_every_operation_on_numbers_has_a_formula() -> None:
+    """A row is in the table, or its function is made for its arguments, as of clip."""
+    known = {*SLOPES, "clip", "where"}
+    assert {row.name for row in F if row.scalar and any(row.rules)} <= known
+
+
+def test_every_operation_on_arrays_has_a_formula() -> None:
+    for row in F:
+        if row.scalar is None and any(row.rules):
+            assert row.name in BACK, row.name
 
 
 # Matrix formulas: the text, and what it says in NumPy.
@@ -358,6 +530,8 @@ def test_a_formula_says_what_the_values_do(name: str, position: int, sign: int) 
 RNG = np.random.default_rng(3)
 X, W, B = RNG.normal(size=(5, 4)), RNG.normal(size=(4, 3)), RNG.normal(size=3)
 S, V, COLUMN = RNG.normal(size=(2, 5, 4)), RNG.normal(size=4), RNG.normal(size=(5, 1))
+P = np.exp(X) / np.exp(X).sum(axis=1, keepdims=True)  # softmax
+CDF = np.vectorize(normal.cdf)
 G = "dy/dz"
 
 
@@ -383,8 +557,9 @@ G = "dy/dz"
         (F.tanh, (X,), 0, f"(1 - z²) ⊙ {G}", lambda g: (1 - np.tanh(X) ** 2) * g),
         (F.relu, (X,), 0, f"[a > 0] ⊙ {G}", lambda g: (X > 0) * g),
         (F.power, (X, 3.0), 0, f"3 a² ⊙ {G}", lambda g: 3 * X**2 * g),
-        (F.where, (X > 0, X, 0.0), 1, f"a ⊙ {G}", lambda g: (X > 0) * g),
-        (F.where, (X > 0, 0.0, X), 2, f"(1 - a) ⊙ {G}", lambda g: (X <= 0) * g),
+        (F.where, (X > 0, X, 0.0), 1, f"[a] ⊙ {G}", lambda g: (X > 0) * g),
+        (F.where, (X > 0, 0.0, X), 2, f"(1 - [a]) ⊙ {G}", lambda g: (X <= 0) * g),
+        (F.where, (X.round(), X, 0.0), 1, f"[a ≠ 0] ⊙ {G}", lambda g: (X.round() != 0) * g),
         (F.sum, (X,), 0, f"{G} in every entry", lambda g: np.full((5, 4), g)),
         (F.mean, (X,), 0, f"1/20 {G} in every entry", lambda g: np.full((5, 4), g / 20)),
         (lambda x: F.mean(x, axis=0), (X,), 0, f"1/5 {G} repeated along axis 0",
@@ -394,10 +569,43 @@ G = "dy/dz"
         (F.transpose, (X,), 0, f"({G})ᵀ", lambda g: g.T),
         (lambda x: F.reshape(x, (4, 5)), (X,), 0, f"{G} in the shape before",
          lambda g: g.reshape(5, 4)),
-        (F.log_softmax, (X,), 0, f"(∂z/∂a)ᵀ {G}", None),
-        (F.gelu, (X,), 0, f"gelu'(a) ⊙ {G}", None),
-        (F.leaky_relu, (X,), 0, f"(∂z/∂a)ᵀ {G}", None),
-        (F.maximum, (X, V), 1, f"(∂z/∂b)ᵀ {G}", None),
+        (lambda x: F.transpose(x, axes=(0, 2, 1)), (S,), 0, f"{G} with its axes put back",
+         lambda g: g.transpose(0, 2, 1)),
+        (lambda x: F.transpose(x, axes=(0, -1)), (X,), 0, G, lambda g: g),
+        (F.softmax, (X,), 0, f"z ⊙ ({G} - Σ[axis 1] z ⊙ {G})",
+         lambda g: P * (g - (P * g).sum(axis=1, keepdims=True))),
+        (F.log_softmax, (X,), 0, f"{G} - softmax(a) ⊙ Σ[axis 1] {G}",
+         lambda g: g - P * g.sum(axis=1, keepdims=True)),
+        (lambda x: F.logsumexp(x, axis=1), (X,), 0, f"e^(a - z) ⊙ {G} repeated along axis 1",
+         lambda g: P * g[:, None]),
+        (lambda x: F.max(x, axis=0), (X,), 0, f"{G} for the largest along axis 0, in equal shares",
+         lambda g: (X.max(axis=0) == X) * g),
+        (F.min, (X,), 0, f"{G} for the smallest, in equal shares", lambda g: (X.min() == X) * g),
+        (lambda x: F.var(x, axis=0, ddof=1), (X,), 0,
+         f"2/4 (a - mean a) ⊙ {G} repeated along axis 0",
+         lambda g: 2 / 4 * (X - X.mean(axis=0)) * g),
+        (F.std, (X,), 0, f"(a - mean a)/(20 z) ⊙ {G} in every entry",
+         lambda g: (X - X.mean()) / (20 * X.std()) * g),
+        (lambda x: F.norm(x, axis=1), (X,), 0, f"a/z ⊙ {G} repeated along axis 1",
+         lambda g: X / np.linalg.norm(X, axis=1, keepdims=True) * g[:, None]),
+        (lambda x: F.prod(x, axis=1), (X,), 0,
+         f"Π_others a ⊙ {G} repeated along axis 1",
+         lambda g: X.prod(axis=1, keepdims=True) / X * g[:, None]),
+        (F.cumsum, (V,), 0, f"Σ[from here on] {G}", lambda g: g[::-1].cumsum()[::-1]),
+        (lambda x: F.broadcast_to(x, (5, 4)), (V,), 0, f"Σ[axis 0] {G}", lambda g: g.sum(axis=0)),
+        (lambda x, y: np.concatenate([x, y]), (V, V), 1, f"its part of {G}", lambda g: g[4:]),
+        (lambda x: F.astype(x, np.float32), (V,), 0, f"{G} in the dtype before", None),
+        (lambda x: x[1:, 0], (X,), 0, f"{G} at its place, 0 elsewhere",
+         lambda g: np.pad(g[:, None], ((1, 0), (0, 3)))),
+        (lambda x: F.scatter(x, index=(slice(1, 5),), shape=(9,)), (V,), 0,
+         f"{G} at the places that it went to", lambda g: g[1:5]),
+        (F.gelu, (X,), 0, f"(Φ(a) + a e^(-a²/2)/(√(2 π))) ⊙ {G}",
+         lambda g: (CDF(X) + X * np.exp(-X**2 / 2) / math.sqrt(2 * math.pi)) * g),
+        (F.maximum, (X, V), 1, f"Σ[axis 0] ([b > a] + 1/2 [a = b]) ⊙ {G}",
+         lambda g: ((V > X) * g).sum(axis=0)),
+        (F.divide, (X, 4.0), 0, f"1/b {G}", lambda g: g / 4),
+        (F.divide, (X, V), 0, f"1/b ⊙ {G}", lambda g: g / V),
+        (F.exp, (np.array(0.5),), 0, f"z {G}", lambda g: np.exp(0.5) * g),
     ],
 )  # fmt: skip
 def test_matrix_formulas_say_what_the_gradient_is(
@@ -407,7 +615,7 @@ def test_matrix_formulas_say_what_the_gradient_is(
     given[position] = leaf = Tensor(arguments[position], requires_grad=True)
     node = operation(*given)
     names = ["a", "b", "c"][: len(given)]
-    shown = back(node, position, "z", names, r"\frac{\mathrm{dy}}{\mathrm{dz}}")
+    shown = back(node, position, "z", names, r"\frac{\mathrm{d}y}{\mathrm{d}z}")
     assert as_text(shown) == said
     if means is not None:
         upstream = np.random.default_rng(4).normal(size=node.shape)
@@ -419,7 +627,7 @@ def test_an_operation_of_ones_own_is_only_named() -> None:
     """Although it is called tanh: nothing is known of what it does."""
     own = tg.operation("tanh", np.tanh, lambda g, y, x: g * (1 - y * y))
     x = Tensor([1.0, 2.0], requires_grad=True, label="x")
-    assert "dy/dx = (∂n_1/∂x)ᵀ dy/dn_1" in str(tg.explain(own(x).sum(), wrt=x))
+    assert "dy/dx = (∂n₁/∂x)ᵀ dy/dn₁" in str(tg.explain(own(x).sum(), wrt=x))
     u = Value(1.0, label="u")
     assert "- u → y: ∂y/∂u ≈ 0.42" in str(tg.explain(own(u), wrt=u))
 
@@ -471,7 +679,7 @@ def test_the_sum_over_the_batch_by_hand() -> None:
     told = sorted((term.route[1], term.factors) for term in explained.sums[0].terms)
     assert told == [("z[0, 0]", (2, -2)), ("z[1, 0]", (5, -4)), ("z[2, 0]", (7, -14))]
     text = explained.to_text()
-    assert "dy/dW[1, 0] = Σ_k n_1[k, 1] · dy/dz[k, 0]" in text
+    assert "dy/dW[1, 0] = Σ_k n₁[k, 1] · dy/dz[k, 0]" in text
     assert re.search(r"z\[2, 0\] +7 +-14 +-98\n", text)
     assert re.search(r"sum +-122$", text)
 
@@ -486,7 +694,7 @@ def test_contributions_of_several_uses_add_up() -> None:
     assert found.total == explained.gradient[1, 1] == 4 + 9 + 6 + 48 + 2
     assert (found.count, len(found.terms)) == (6, 2)
     text = " ".join(explained.to_text().split())
-    assert "4 contributions add up: dy/dW = dy/dn_1 Wᵀ + Wᵀ dy/dn_1 + n_1 ⊙ dy/dn_2" in text
+    assert "4 contributions add up: dy/dW = dy/dn₁ Wᵀ + Wᵀ dy/dn₁ + n₁ ⊙ dy/dn₂" in text
     assert "… 4 more 31 sum 69" in text
 
 
@@ -524,7 +732,7 @@ def test_a_parameter_of_one_entry_that_works_on_arrays() -> None:
     scale = Tensor(2.0, requires_grad=True, label="s")
     explained = tg.explain((scale * [1.0, 2.0, 4.0]).sum(), wrt=scale)
     assert explained.sums[0].total == 7
-    assert "dy/ds = Σ_k ∂n_2[k]/∂s · dy/dn_2[k]" in explained.to_text()
+    assert "dy/ds = Σ_k n₁[k] · dy/dn₂[k]" in explained.to_text()
 
 
 # Two neurons.
@@ -540,8 +748,20 @@ def test_constant_weights_have_identical_gradients_term_by_term() -> None:
     assert [term.factors for term in first.terms] == [term.factors for term in second.terms]
     text = " ".join(explained.to_text().split())
     assert text.count(" equal") >= 8 + 2
-    assert "different" not in text
-    assert "All 4 entries of these two neurons have exactly equal gradients" in text
+    assert " apart" not in text
+    assert "equal, bit for bit, in all 4 entries. So are their values" in text
+    ladder, terms = (block for block in explained.article.blocks if isinstance(block, Table))
+    assert {*ladder.tones, *terms.tones} == {"equal"}
+    # From the weights through what the neuron computes to the gradient of the weights.
+    assert [row[0] for row in ladder.rows] == [
+        "weights in, `W1[:, ·]`", "`n5 = n4 @ W1`", "`b1[·]`", "`n6 = n5 + b1`",
+        "`n7 = tanh(n6)`", "weights out, `W2[·, :]`",
+        *(rf"$\mathrm{{d}}y / \mathrm{{d}}{one}$" for one in ("n_{7}", "n_{6}", "n_{5}", "W_{1}")),
+    ]  # fmt: skip
+    assert [row[-1] for row in ladder.rows] == [
+        "4 of 4", "8 of 8", "1 of 1", "8 of 8", "8 of 8", "3 of 3", "8 of 8", "8 of 8", "8 of 8",
+        "4 of 4",
+    ]  # fmt: skip
 
 
 def test_random_weights_have_not() -> None:
@@ -551,7 +771,8 @@ def test_random_weights_have_not() -> None:
     )
     text = " ".join(explained.to_text().split())
     assert "0 of 5 equal" in text
-    assert "Of the 4 entries of these two neurons, 0 have equal gradients" in text
+    assert "Their gradients differ: of 4 entries 0 are equal" in text
+    assert "the first difference is in the row of weights in, W1[:, ·]." in text
     row = explained.index[0][0]
     assert explained.index == [(row, 1), (row, 4)]
     for place, found in zip(explained.index, explained.sums, strict=True):
@@ -566,9 +787,9 @@ def test_terms_are_set_side_by_side_by_what_they_go_through() -> None:
     z.label = "z"
     text = tg.explain((z * [1.0, 10.0, 100.0]).sum(), wrt=w, compare=(0, 1), index=0).to_text()
     assert re.search(r"z\[0, 0\] +1 · 1 = 1 +1 · 1 = 1 +equal\n", text)
-    assert re.search(r"z\[0, 1\] +2 · 10 = 20 +3 · 10 = 30 +different\n", text)
+    assert re.search(r"z\[0, 1\] +2 · 10 = 20 +3 · 10 = 30 +10 apart\n", text)
     assert re.search(r"z\[0, 2\] +5 · 100 = 500 +5 · 100 = 500 +equal\n", text)
-    assert re.search(r"gradient +521 +531 +different\n", text)
+    assert re.search(r"gradient +521 +531 +10 apart\n", text)
 
 
 def test_biases_and_ensembles_can_be_compared() -> None:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
+from typing import Literal
 
 from ..autograd import DataError
 from .document import document
@@ -44,9 +45,18 @@ th { vertical-align: bottom; }
 pre { background: var(--card); padding: .6rem 1rem; overflow-x: auto; }
 td { vertical-align: top; }
 .long { white-space: normal; }
+.equal { --tone: #0072b2; } .apart { --tone: #b34700; }
+@media (prefers-color-scheme: dark) { .equal { --tone: #56b4e9; } .apart { --tone: #ee9c4a; } }
+.equal td, .apart td { background: color-mix(in srgb, var(--tone) 9%, transparent); }
+:is(.equal, .apart) td:last-child { color: var(--tone); font-weight: bold; }
 .whole { white-space: nowrap; }
-@media (max-width: 40rem) { table { font-size: .8rem; } th, td { padding: .3rem .4rem; } }
+@media (max-width: 40rem) {
+  table { font-size: .8rem; } th, td { padding: .3rem .4rem; white-space: normal; }
+}
 """
+
+
+Tone = Literal["", "equal", "apart"]
 
 
 @dataclass(frozen=True)
@@ -80,15 +90,22 @@ class Formula:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells below a row of heads, which may all be empty; all of them words."""
+    """Rows of cells below a row of heads, which may all be empty; all of them words.
+
+    Rows that say what is equal, and what is apart, can have a tone: the colours of a page. The
+    words say it, too.
+    """
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
+    tones: Sequence[Tone] = ()
 
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.heads):
                 raise DataError(f"a row of {len(row)} cells below {len(self.heads)} heads: {row}")
+        if self.tones and len(self.tones) != len(self.rows):
+            raise DataError(f"{len(self.tones)} tones for {len(self.rows)} rows")
 
 
 @dataclass(frozen=True)
@@ -210,7 +227,7 @@ def _text_block(block: Block) -> str:
             return "\n".join(_filled(_as_text(point), mark) for mark, point in _marked(block))
         case Formula(latex):
             return f"    {as_text(latex)}"
-        case Table(heads, rows):
+        case Table(heads, rows, _):
             return _text_table([[*map(_as_text, row)] for row in [heads, *rows]])
         case Code():
             return textwrap.indent("\n".join(_lines(block)), "    ")
@@ -328,7 +345,7 @@ def _markdown_block(block: Block) -> str:
             return "\n".join(mark + _markdown_line(point) for mark, point in _marked(block))
         case Formula(latex):
             return f"$$\n{_markdown_latex(latex)}\n$$"
-        case Table(heads, rows):
+        case Table(heads, rows, _):
             sides = [":--", *["--:"] * (len(heads) - 1)]
             cells = [[*map(_markdown_cell, row)] for row in [heads, *rows]]
             lines = [f"| {' | '.join(row)} |" for row in [cells[0], sides, *cells[1:]]]
@@ -520,9 +537,10 @@ def _html_block(block: Block) -> str:
             return f"<{kind}>\n{lines}</{kind}>"
         case Formula(latex):
             return f'<div class="wide" tabindex="0">{as_mathml(latex, display=True)}</div>'
-        case Table(heads, rows):
+        case Table(heads, rows, tones):
             head = f"<thead>{_html_row(heads, 'th')}</thead>\n" if any(heads) else ""
-            body = "\n".join(_html_row(row, "td") for row in rows)
+            looks = tones or [""] * len(rows)
+            body = "\n".join(map(_html_row, rows, ["td"] * len(rows), looks))
             table = f"<table>{head}<tbody>{body}</tbody></table>"
             return f'<div class="wide" tabindex="0">{table}</div>'
         case Code():  # of the line breaks behind <pre> the first does not count
@@ -530,9 +548,10 @@ def _html_block(block: Block) -> str:
             return f'<pre tabindex="0">\n{text}</pre>'
 
 
-def _html_row(cells: Sequence[str], kind: str) -> str:
+def _html_row(cells: Sequence[str], kind: str, tone: str = "") -> str:
     shown = []
     for cell in cells:
         look = ' class="long"' if len(_as_text(cell)) > SHORT else ""
         shown.append(f"<{kind}{look}>{_as_html(cell)}</{kind}>")
-    return f"<tr>{''.join(shown)}</tr>"
+    look = f' class="{tone}"' if tone else ""
+    return f"<tr{look}>{''.join(shown)}</tr>"

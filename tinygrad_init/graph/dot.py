@@ -130,13 +130,13 @@ def _box(name: str, title: str, **attributes: str) -> Any:
     """An empty box with a title: Graphviz draws a subgraph so whose name starts with cluster."""
     import graphviz
 
-    shown = graphviz.nohtml(_escape(text.label(title)))
+    shown = text.label(title)
     return graphviz.Digraph(
         f"cluster_{name}",
         graph_attr={
-            "label": shown, "labeljust": "l", "style": "rounded", "color": EDGE,
-            "fontcolor": EDGE, "fontname": FONT, "fontsize": "12", "margin": "10",
-            "tooltip": shown, **attributes,
+            "label": graphviz.nohtml(_escape(shown)), "labeljust": "l", "style": "rounded",
+            "color": EDGE, "fontcolor": EDGE, "fontname": FONT, "fontsize": "12", "margin": "10",
+            "tooltip": graphviz.nohtml(_escape(shown, _IN_TOOLTIP)), **attributes,
         },
     )
 
@@ -205,7 +205,7 @@ def _record(rows: Rows, direction: str) -> str:
 
 
 def _tooltip(node: GraphNode, name: str, equation: str) -> str:
-    """Graphviz undoes backslashes twice in a tooltip, once in a label."""
+    """Escaped, it stays below 16,384 characters: older versions of Graphviz read no more."""
     shown = f"{name} = {equation}" if equation else f"{name} ({node.kind})"
     if node.formula:
         shown += f"; in general {text.label(node.formula, text.MAX_LINE)}"
@@ -214,7 +214,10 @@ def _tooltip(node: GraphNode, name: str, equation: str) -> str:
     ):
         if said:
             shown += f"; {fact} {text.label(' '.join(said.split()), text.MAX_LINE)}"
-    return _escape(shown, backslash="&#92;" * 4)
+    return _escape(text.label(shown, text.MAX_TIP), _IN_TOOLTIP)
+
+
+_IN_TOOLTIP = "&#92;" * 4  #: a backslash: Graphviz undoes them twice there, once in a label
 
 
 def _escape(shown: str, backslash: str = "&#92;" * 2) -> str:

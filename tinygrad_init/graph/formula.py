@@ -18,12 +18,14 @@ from html import escape
 
 from ..autograd import DataError
 
-_LETTERS = {
-    "rho": "ρ",
-    "alpha": "α", "beta": "β", "delta": "δ", "epsilon": "ε", "varepsilon": "ε", "eta": "η",
-    "lambda": "λ", "mu": "μ", "sigma": "σ", "varphi": "φ", "theta": "θ", "Phi": "Φ", "ell": "ℓ",
-    "partial": "∂", "infty": "∞",
+GREEK_LETTERS = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "varepsilon": "ε",
+    "zeta": "ζ", "eta": "η", "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ",
+    "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "upsilon": "υ",
+    "varphi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ",
+    "Lambda": "Λ", "Xi": "Ξ", "Upsilon": "Υ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
 }  # fmt: skip
+_LETTERS = {**GREEK_LETTERS, "epsilon": "ε", "ell": "ℓ", "partial": "∂", "infty": "∞"}
 _SIGNS = {
     "cdot": "·", "times": "×", "leftarrow": "←", "ne": "≠", "le": "≤", "ge": "≥", "in": "∈",
     "approx": "≈", "dots": "…", "ldots": "…", "odot": "⊙", "to": "→", "|": "‖", "{": "{", "}": "}",
@@ -48,6 +50,7 @@ _CLASSES = {  #: what a sign, or another kind of atom, is to its neighbours
 _TYPED = frozenset("()[]|!+-*=<>:,;./")  #: signs that are written as themselves
 _WITH_LIMITS = ("Σ", "Π", "max", "min")  #: what has its limits below it where there is room
 _RAISED = str.maketrans("0123456789+-T", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀ")
+_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _IN_MATHML = {"Σ": "∑", "Π": "∏", "-": "−"}  #: signs for which a line of text has another
 
 DEEPEST = 50  #: groups inside one another
@@ -295,10 +298,11 @@ def _class(part: _Part, core: _Atom | None, before: str) -> str:
 
 
 def _is_differential(part: _Part) -> bool:
-    """Whether it belongs to what follows, as a sign does."""
+    """Whether it belongs to what follows, as a sign does: a ∂, or an upright d."""
     core = _core(part)
     is_indexed = isinstance(part, _Scripts) and part.below is not None
-    return core is not None and core.shown == "∂" and not is_indexed
+    is_d = core is not None and (core.shown == "∂" or (core.kind, core.shown) == ("name", "d"))
+    return is_d and not is_indexed
 
 
 def _core(part: _Part) -> _Atom | None:
@@ -329,7 +333,7 @@ def _text(part: _Part) -> str:
             return f"({_text(inside)}){_ACCENTS[name][0]}"
         case _Scripts(base, below, above, primes):
             word = _text(base)
-            if word and not isinstance(base, (_Atom, _Accent)):
+            if word and (not isinstance(base, (_Atom, _Accent)) or _is_phrase(base)):
                 word = f"({word})"
             scripts = [_below(below), _above(above)]
             if above is not None and re.fullmatch(r"\(\w+\)", _text(above)):
@@ -343,6 +347,8 @@ def _spaced(parts: Sequence[_Part]) -> str:
     before = "open"
     for part, this in zip(parts, _classes(parts), strict=True):
         word = _text(part)
+        if before == "sign" and _is_phrase(part):
+            word = f"({word})"
         if isinstance(part, _Frac) and (before == "name" or shown.rstrip().endswith("/")):
             word = f"({word})"
             this = "letter"
@@ -386,14 +392,21 @@ def _is_one(part: _Part) -> bool:
         case _Scripts(base, _, _):
             return _is_one(base) or not isinstance(base, _Atom)
         case _Row((first, second)):
-            return _is_differential(first) and _is_one(second)
+            return _is_differential(first) and (_is_one(second) or _is_phrase(second))
     return isinstance(part, _Accent)
+
+
+def _is_phrase(part: _Part) -> bool:
+    """Words, or dots between them, that name one thing."""
+    return isinstance(part, _Atom) and part.kind == "mtext" and not part.shown.isalnum()
 
 
 def _below(part: _Part | None) -> str:
     if part is None:
         return ""
     word = _text(part).replace(", ", ",")
+    if re.fullmatch("[0-9]+", word):
+        return word.translate(_LOWERED)
     return f"_{word}" if isinstance(part, _Atom) and word.isalnum() else f"[{word}]"
 
 

@@ -23,7 +23,7 @@ STYLES = {
     "data": ("#D2DDFC", "#0064A8", {"shape": "record", "style": "filled,dashed"}),
     "operation": ("#FAE6BF", "#A06400", {"shape": "Mrecord", "style": "filled"}),
     "constant": ("#F5F5F5", "#6E6E6E", {"shape": "record", "style": "filled,dotted"}),
-    "module": ("#F3DCEB", "#9B3F77", {"shape": "record", "style": "filled", "penwidth": "2"}),
+    "module": ("#D3A6E8", "#6A2C8E", {"shape": "record", "style": "filled", "penwidth": "2"}),
     "output": ("#8FD0BE", "#006B4F", {"shape": "Mrecord", "style": "filled", "penwidth": "2.5"}),
 }
 #: what the key of a drawing calls them
@@ -52,7 +52,7 @@ DARK = {
     "#D2DDFC": "#0C2C60", "#0064A8": "#6CB6F0",
     "#FAE6BF": "#48300A", "#A06400": "#E0A526",
     "#F5F5F5": "#26292D", "#6E6E6E": "#A9AFB7",
-    "#F3DCEB": "#4A1F3B", "#9B3F77": "#E58FC0",
+    "#D3A6E8": "#6A3593", "#6A2C8E": "#D9A6F5",
     "#8FD0BE": "#0A5A42", "#006B4F": "#4FD6AC",
 }  # fmt: skip
 

@@ -70,7 +70,7 @@ def picture(dot_source: str, suffix: str, node_count: int) -> bytes:
             f"(graphviz.org), or render to .svg or .html, which work without it"
         )
     drawn = _with_dot(executable, dot_source, suffix.removeprefix("."))
-    if suffix == ".pdf":  # the time of drawing; older versions do not look at SOURCE_DATE_EPOCH
+    if suffix == ".pdf":  # the time of drawing, where SOURCE_DATE_EPOCH is not looked at
         drawn = re.sub(rb"(/(?:Creation|Mod)Date \(D:)\d{14}", rb"\g<1>19700101000000", drawn)
     return drawn
 
@@ -92,7 +92,7 @@ def _with_dot(executable: str, dot_source: str, kind: str) -> bytes:
         done = subprocess.run(
             [executable, f"-T{kind}", *crisp],
             input=dot_source.encode(), capture_output=True, timeout=TIME_LIMIT, check=False,
-            env={**os.environ, "SOURCE_DATE_EPOCH": "0"},
+            env={**os.environ, "SOURCE_DATE_EPOCH": "0", "TZ": "UTC"},
         )
     except subprocess.TimeoutExpired as error:
         raise _too_slow("`dot`") from error

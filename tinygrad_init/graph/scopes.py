@@ -99,14 +99,14 @@ def _known(of_nodes: Iterable[scope | None]) -> dict[int, scope]:
 
 
 def described(
-    of_nodes: Sequence[scope | None], names: Any, known: Modules
+    of_nodes: Sequence[scope | None], names: Any, known: Modules | None = None
 ) -> tuple[list[GraphScope], list[str]]:
     """The scopes as data, and for each node the id of its own.
 
     Args:
         of_nodes: for each node of a graph, oldest first, its scope.
         names: as :func:`trace` was given them.
-        known: as :func:`modules` found them.
+        known: as :func:`modules` found them; without, no scope says which module it is of.
     """
     ids: dict[int, str] = {}
     scopes = []
@@ -120,7 +120,7 @@ def described(
         title = ": ".join(filter(None, [label, written[id(owner)] or one.name]))
         outer = "" if one.outer is None else ids[id(one.outer)]
         ids[key] = f"s{len(ids)}"
-        module = known.ids.get(id(owner), "")
+        module = known.ids.get(id(owner), "") if known else ""
         scopes.append(GraphScope(ids[key], one.name, label, title, outer, module))
     return scopes, ["" if one is None else ids[id(one)] for one in of_nodes]
 

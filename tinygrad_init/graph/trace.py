@@ -210,7 +210,7 @@ class Graph:
                 neurons of a layer. Drawings also write numbers, since not everybody sees colours.
 
         Raises:
-            DataError: if no node has that label or id.
+            DataError: if no node has that label or id, or a class has no such number.
 
         >>> from tinygrad_init import Value
         >>> a, b = Value(2.0, label="a"), Value(2.0, label="b")
@@ -226,13 +226,10 @@ class Graph:
                 f"no node of this graph has the label or id {text.label(min(unknown))!r}: "
                 f"use labels given by label=, or ids as in graph.nodes"
             )
-        given = {
-            key: number if isinstance(number, int) else tuple(number)
-            for key, number in classes.items()
-        }
+        given = {key: _classes(number) for key, number in classes.items()}
         by_id = {key: number for key, number in given.items() if key not in labels}
         nodes = [
-            replace(node, colour=by_id.get(node.id, given.get(node.label, node.colour)))
+            _coloured(node, by_id.get(node.id, given.get(node.label, node.colour)))
             for node in self.nodes
         ]
         return Graph(nodes, self.edges, self.scopes)
@@ -273,10 +270,12 @@ class Graph:
             n1 -> n2...
         }
         """
+        return self._with(detail)._dot(direction, legend)
+
+    def _dot(self, direction: str | None, legend: bool) -> str:
         if direction not in ("LR", "TB", None):
             raise DataError(f"a drawing goes 'LR' or 'TB', got direction={direction!r}")
-        one = self._with(detail)
-        return dot.to_dot(one.nodes, one.edges, direction, one.scopes, legend, one.note)
+        return dot.to_dot(self.nodes, self.edges, direction, self.scopes, legend, self.note)
 
     def to_svg(
         self, direction: str | None = None, legend: bool = True, detail: Detail = None
@@ -294,8 +293,10 @@ class Graph:
             GraphError: if there is nothing to draw with (the message says what to install), or if
                 the graph is too large to be laid out.
         """
-        shown = self._with(detail)
-        return render.svg(shown.to_dot(direction, legend), len(shown.nodes))
+        return self._with(detail)._svg(direction, legend)
+
+    def _svg(self, direction: str | None, legend: bool) -> str:
+        return render.svg(self._dot(direction, legend), len(self.nodes))
 
     def to_html(self, direction: str | None = None, detail: Detail = None) -> str:
         """A page that needs nothing else: the drawing, a legend, and a table of the nodes.
@@ -307,9 +308,11 @@ class Graph:
         Raises:
             GraphError: as :meth:`to_svg` does.
         """
-        shown = self._with(detail)
-        drawing = shown.to_svg(direction, legend=False)  # the page has its own
-        return page.to_html(shown.nodes, shown.edges, drawing)
+        return self._with(detail)._html(direction)
+
+    def _html(self, direction: str | None) -> str:
+        drawing = self._svg(direction, legend=False)  # the page has its own
+        return page.to_html(self.nodes, self.edges, drawing)
 
     def to_json(self) -> str:
         """The graph for other programs: the schema is that of :mod:`~tinygrad_init.graph.export`.
@@ -362,15 +365,15 @@ class Graph:
         suffix = render.known_suffix(target)
         shown = self if suffix == ".json" and detail is None else self._with(detail)
         if suffix == ".dot":
-            content = shown.to_dot(direction).encode()
+            content = shown._dot(direction, legend=False).encode()
         elif suffix == ".json":
             content = shown.to_json().encode()
         elif suffix == ".svg":
-            content = shown.to_svg(direction, legend).encode()
+            content = shown._svg(direction, legend).encode()
         elif suffix == ".html":
-            content = shown.to_html(direction).encode()
+            content = shown._html(direction).encode()
         else:
-            content = render.picture(shown.to_dot(direction, legend), suffix, len(shown.nodes))
+            content = render.picture(shown._dot(direction, legend), suffix, len(shown.nodes))
         render.write_whole(target, content)
         return target
 
@@ -416,6 +419,27 @@ class Graph:
     def __repr__(self) -> str:
         shown = f"Graph({_count(self.nodes, 'node')}, {_count(self.edges, 'edge')})"
         return f"{shown}, folded from {_count(self.whole.nodes, 'node')}" if self._fold else shown
+
+
+def _classes(given: int | Sequence[int]) -> int | tuple[int, ...]:
+    if isinstance(given, (list, tuple, np.ndarray)):
+        return tuple(map(_class, given))
+    return _class(given)
+
+
+def _class(number: Any) -> int:
+    if not isinstance(number, (int, np.integer)) or number < 0:
+        raise DataError(f"classes are counted from 0, got {text.label(repr(number))}")
+    return int(number)
+
+
+def _coloured(node: GraphNode, colour: int | tuple[int, ...] | None) -> GraphNode:
+    if isinstance(colour, tuple) and (not node.shape or node.shape[-1] != len(colour)):
+        raise DataError(
+            f"{len(colour)} classes do not fit the last axis of {text.label(node.label) or node.id}"
+            f", which has shape {node.shape}: give one class, or one for each entry of that axis"
+        )
+    return node if colour == node.colour else replace(node, colour=colour)
 
 
 def _count(things: Sized, what: str) -> str:
