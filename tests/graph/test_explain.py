@@ -21,7 +21,7 @@ import tinygrad_init as tg
 from tests.graph.pdf import compile_latex
 from tinygrad_init import DataError, F, GraphError, Tensor, Value
 from tinygrad_init.graph import Explanation
-from tinygrad_init.graph.article import Table
+from tinygrad_init.graph.article import Formula, Items, Table
 from tinygrad_init.graph.back import BACK, back
 from tinygrad_init.graph.formula import as_text
 from tinygrad_init.graph.parts import equations
@@ -279,6 +279,54 @@ def test_long_chains_neither_recurse_nor_print_everything() -> None:
     assert len(text) < 5_000
     assert explained.sums[0].total == pytest.approx(1.001**10_000)
     assert explained.sums[0].terms[1].product == pytest.approx(1e-3)
+
+
+@settings(deadline=None)
+@given(st.floats(-3, 3), st.floats(0.1, 3))
+def test_with_all_digits_what_is_printed_is_the_gradient_but_for_rounding(
+    at: float, other: float
+) -> None:
+    x = Value(at, label="x")
+    y = ((x * other).tanh() + x * x / 7.0) * (x.exp() + 0.1) - x
+    for digits, accuracy in ((None, 1e-14), (12, 1e-10), (4, 5e-3)):
+        explained = tg.explain(y, wrt=x, digits=digits)
+        printed = " ".join(explained.to_text().split())
+        *_, sides = printed.rpartition(": dy/dx ")
+        terms, total = re.split(" [=≈] ", sides.lstrip("=≈ ").strip())
+        size = sum(abs(term.product) for term in explained.sums[0].terms)
+        for side in (terms, total):
+            assert float_of(side) == pytest.approx(explained.gradient, abs=accuracy * (1 + size))
+        (paths,) = (block for block in explained.article.blocks if isinstance(block, Items))
+        for point, term in zip(paths.points, explained.sums[0].terms, strict=True):
+            if len(term.factors) == 1:
+                continue
+            *_, numbers, product = (as_text(one) for one in re.findall(r"\$([^$]*)\$", point))
+            told, found = (float_of(one.lstrip("=≈ ")) for one in (numbers, product))
+            assert told == pytest.approx(found, rel=20 * accuracy, abs=1e-300)
+
+
+def float_of(printed: str) -> float:
+    """What one gets who computes it; powers of ten are written as 10⁻⁵."""
+    plain = re.sub(r"·10([⁻⁰¹²³⁴-⁹]+)", lambda found: "e" + found[1].translate(RAISED), printed)
+    plain = plain.replace("·", "*")
+    assert re.fullmatch(r"[-+*/() \d.e]+", plain), printed
+    return float(eval(plain))
+
+
+RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
+def test_the_table_of_an_entry_has_the_digits_that_are_asked_for() -> None:
+    model, inputs, labels = network()
+    loss = loss_of(model, inputs, labels)
+    explained = tg.explain(loss, wrt=model.layers[0].weight, digits=None, shown=8)
+    *_, table = (block for block in explained.article.blocks if isinstance(block, Table))
+    *terms, total = [[float(cell) for cell in row[1:] if cell] for row in table.rows]
+    assert len(terms) == 8
+    for local, upstream, product in terms:
+        assert local * upstream == product
+    gradient = explained.gradient[explained.index[0]]
+    assert math.fsum(term[2] for term in terms) == total[0] == pytest.approx(gradient, rel=1e-13)
 
 
 def test_a_sum_that_is_cut_short_says_so() -> None:
@@ -684,6 +732,101 @@ def test_the_sum_over_the_batch_by_hand() -> None:
     assert re.search(r"sum +-122$", text)
 
 
+def entry_of(printed: str, arrays: dict[str, Any], **letters: int) -> float:
+    """What the printed local derivative says, with the numbers of the arrays."""
+    told = re.sub(
+        r"([a-z])\[([^]]*)\]", lambda found: f"arrays['{found[1]}'][{found[2]}]", printed
+    )
+    python = re.sub(r"(?<=\d)/(?=\d)", " / ", told).replace("²", "**2").replace(" · ", " * ")
+    return float(eval(python, {"arrays": arrays, **letters}))
+
+
+TALL = np.random.default_rng(5).normal(size=(3, 2, 4))
+WIDE, VECTOR = np.random.default_rng(6).normal(size=(4, 5)), np.array([2.0, -3.0, 0.5, 7.0])
+
+
+@pytest.mark.parametrize(
+    ("make", "a", "b", "place", "said"),
+    [
+        (lambda a, b: a @ b, TALL, WIDE, (2, 1, 3), "b[3, k]"),
+        (lambda b, a: a @ b, WIDE, TALL, (3, 4), "b[k, m, 3]"),
+        (lambda a, b: a @ b, TALL, np.stack([WIDE] * 3), (2, 1, 3), "b[2, 3, k]"),
+        (lambda a, b: a @ b, TALL[0], np.stack([WIDE] * 3), (1, 3), "b[k, 3, m]"),
+        (lambda a, b: a @ b, TALL, np.stack([WIDE]), (2, 1, 3), "b[0, 3, k]"),
+        (lambda a, b: a @ b, TALL, VECTOR, (2, 1, 3), "b[3]"),
+        (lambda a, b: a @ b, VECTOR, WIDE, (3,), "b[3, k]"),
+        (lambda b, a: a @ b, VECTOR, TALL, (3,), "b[k, m, 3]"),
+        (lambda b, a: a @ b, WIDE, VECTOR, (3, 4), "b[3]"),
+        (lambda a, b: a @ b, VECTOR, VECTOR + 1, (3,), "b[3]"),
+        (lambda a, b: a * b, TALL, VECTOR, (2, 1, 3), "b[3]"),
+        (lambda a, b: a * b, VECTOR, TALL, (3,), "b[k, m, 3]"),
+        (lambda a, b: a * b, TALL, TALL[:, :1], (2, 1, 3), "b[2, 0, 3]"),
+        (lambda a, b: a / b, VECTOR, TALL[0], (3,), "1/b[k, 3]"),
+        (lambda a, b: b / a, VECTOR, TALL[0], (3,), "-b[k, 3]/a[3]²"),
+        (lambda a, b: a.mean(axis=(0, 2)) * b[0, :2, 0], TALL, TALL, (2, 1, 3), "1/12"),
+    ],
+)  # fmt: skip
+def test_the_formula_of_an_entry_names_the_numbers_of_its_table(
+    make: Any, a: Any, b: Any, place: tuple[int, ...], said: str
+) -> None:
+    leaf, other = Tensor(a, requires_grad=True, label="a"), Tensor(b, label="b")
+    result = make(leaf, other)
+    explained = tg.explain((result * 1.5).sum(), wrt=leaf, index=place, shown=99)
+    formula = next(block for block in explained.article.blocks if isinstance(block, Formula))
+    printed = as_text(formula.latex).split(" = ")[1]
+    local = re.fullmatch(r"(?:Σ\S+ )?(.*) · dy/d[^[]+(\[.*\])?", printed)
+    assert local
+    bare = local[1].removeprefix("(").removesuffix(")") if local[1].startswith("(") else local[1]
+    assert bare.replace("(", "").replace(")", "") == said
+    for term in explained.sums[0].terms:
+        where = [int(k) for k in re.findall(r"\d+", term.route[1].partition("[")[2])]
+        letters = (local[2] or "[]")[1:-1].split(", ") if where else []
+        values = {name: k for name, k in zip(letters, where, strict=True) if name.isalpha()}
+        assert entry_of(said, {"a": a, "b": b}, **values) == pytest.approx(term.factors[0])
+
+
+def test_gradients_that_are_not_finite_are_not_added_up_to_a_number() -> None:
+    x = np.array([[0.0, 1.0], [1.0, 2.0]])
+    w = Tensor([[1e308, 1.0], [1e308, 2.0]], requires_grad=True, label="W")
+    with np.errstate(all="ignore"):
+        loss = np.exp(x @ w).sum()
+        explained = tg.explain(loss, wrt=w, index=(0, 0))
+    assert math.isnan(explained.gradient[0, 0])
+    assert "The gradient itself is nan" in explained.to_text()
+    with np.errstate(all="ignore"):
+        assert "gradient itself" not in str(tg.explain(loss, wrt=w, index=(0, 1)))
+
+
+def test_where_the_terms_of_a_product_cancel_it_is_said() -> None:
+    ones = np.ones((3, 4))
+    for delta, is_said in ((0.0, True), (1e-3, False)):
+        x = Tensor(ones, requires_grad=True, label="x")
+        z = x @ np.array([[0.1, 0.2, 0.3]] * 4)
+        loss = (z * np.array([[3.0, 3.0, -3.0 + delta]])).sum()
+        text = " ".join(str(tg.explain(loss, wrt=x)).split())
+        # 0.1 * 3 + 0.2 * 3 - 0.3 * 3 is 5.6e-17 or so, in whatever order
+        assert ("The terms, up to 1.8 if their signs are left out, cancel" in text) == is_said
+
+
+def test_arrays_that_no_line_is_about_are_told() -> None:
+    model, inputs, labels = network()
+    text = " ".join(str(tg.explain(loss_of(model, inputs, labels), model.layers[0].weight)).split())
+    others = text.partition("Other arrays in these formulas: ")[2].partition(" At the")[0]
+    assert "W₂ (6×3, " in others
+    assert "(8×3, 8 of 24 true)" in others
+    assert "(8×4, " in others
+
+
+def test_the_parts_of_a_program_are_named() -> None:
+    x = Tensor([[1.0, 2.0]], requires_grad=True, label="x")
+    with tg.scope("doubling"):
+        z = x * 2
+    text = str(tg.explain((z + 1).sum(), wrt=x))
+    assert "At the end:\n\n- y = sum(n4)" in text
+    assert "In doubling:\n\n- n2 = x × 2" in text
+    assert "In " not in str(tg.explain((x * 2).sum(), wrt=x)).replace("In these", "")
+
+
 def test_contributions_of_several_uses_add_up() -> None:
     """Of the terms of y = sum((W W) ⊙ W) + 2 sum(W), those with W[1, 1] = d are
     b²d + c²d + bcd + d³ + 2d, so the slope is b² + c² + bc + 3d² + 2."""
@@ -735,6 +878,72 @@ def test_a_parameter_of_one_entry_that_works_on_arrays() -> None:
     assert "dy/ds = Σ_k n₁[k] · dy/dn₂[k]" in explained.to_text()
 
 
+# Cross-entropy: p - t.
+
+
+def softmax(z: Any) -> Any:
+    return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("members", [None, 2])
+def test_the_gradient_of_a_cross_entropy_is_that_of_the_textbook(members: int | None) -> None:
+    model, inputs, labels = network(members=members)
+    loss = loss_of(model, inputs, labels).sum()
+    explained = tg.explain(loss, wrt=model.layers[1].weight)
+    text = " ".join(explained.to_text().split())
+    assert "= 1/8 (p - t), p = softmax(n" in text
+    table = next(block for block in explained.article.blocks
+                 if isinstance(block, Table) and block.heads[0] == "class")  # fmt: skip
+    # The example is that of the largest term of the entry.
+    place = tuple(map(int, re.findall(r"\d+", explained.sums[0].terms[0].route[1].split("[")[1])))
+    *member, example = place[:-1]
+    named = ", ".join(map(str, place[:-1]))
+    assert f"For example {named}, whose label is {labels[example]}:" in text
+    logits = model(inputs).data[(*member, example)]
+    p, t = softmax(logits), np.eye(3)[labels[example]]
+    expected = np.stack([p, t, p - t, (p - t) / 8], axis=1)
+    told = [[float(cell) for cell in row[1:]] for row in table.rows]
+    np.testing.assert_allclose(told[:3], expected, rtol=1e-3)
+    assert told[3] == [1, 1, 0, 0]
+    assert [row[0] for row in table.rows] == ["0", "1", "2", "sum"]
+    assert "A step against the gradient raises the logit of the label" in text
+
+
+def test_many_classes_are_cut_short() -> None:
+    z = Tensor(np.linspace(-1, 1, 50)[None], requires_grad=True, label="z")
+    explained = tg.explain(tg.losses.cross_entropy(z, [7]) * -2, wrt=z)
+    table = next(block for block in explained.article.blocks if isinstance(block, Table))
+    assert len(table.rows) == 11 + 2
+    assert table.rows[0][0] == "7"
+    assert table.rows[-2][0] == "… 39 more, sum"
+    p, t = softmax(z.data[0]), np.eye(50)[7]
+    shown = [int(row[0]) for row in table.rows[:-2]]
+    assert set(shown) == {7, *range(40, 50)}
+    rest = np.delete(np.stack([p, t, p - t, -2 * (p - t)]), shown, axis=1).sum(axis=1)
+    assert [float(cell) for cell in table.rows[-2][1:]] == pytest.approx(rest, rel=1e-3)
+    text = str(explained)
+    assert "= (-2) (p - t)" in text
+    assert "raises the logit" not in text  # a step against this gradient lowers it
+
+
+def test_weighted_examples_have_each_their_own_c() -> None:
+    z = Tensor([[0.0, 1.0], [2.0, -1.0]], requires_grad=True, label="z")
+    weights, is_label = np.array([1.0, 3.0]), np.eye(2, dtype=bool)
+    loss = -(np.where(is_label, z.log_softmax(), 0).sum(axis=1) * weights).sum()
+    assert "dy/dz = c (p - t)" in str(tg.explain(loss, wrt=z))
+
+
+def test_other_gradients_of_a_softmax_are_no_p_minus_t() -> None:
+    z = Tensor([[0.0, 1.0], [2.0, -1.0]], requires_grad=True, label="z")
+    for loss in (
+        z.log_softmax().sum(),  # a gradient at every place
+        np.where([[True, False], [False, False]], z.log_softmax(), 0).sum(),  # a row without one
+        z.log_softmax()[0, 0] + z.sum(),  # what arrives at z comes from elsewhere, too
+        z.softmax()[0, 0] * 1.0,
+    ):
+        assert "p - t" not in str(tg.explain(loss, wrt=z))
+
+
 # Two neurons.
 
 
@@ -761,6 +970,140 @@ def test_constant_weights_have_identical_gradients_term_by_term() -> None:
     assert [row[-1] for row in ladder.rows] == [
         "4 of 4", "8 of 8", "1 of 1", "8 of 8", "8 of 8", "3 of 3", "8 of 8", "8 of 8", "8 of 8",
         "4 of 4",
+    ]  # fmt: skip
+
+
+def by_hand(model: Any, inputs: Any, targets: Any) -> dict[str, Any]:
+    """Everything in a network of two layers under tanh and squared error, in NumPy."""
+    w1, b1, w2, b2 = (parameter.data for parameter in model.parameters())
+    sums = inputs @ w1 + b1
+    hidden = np.tanh(sums)
+    back = 2 * (hidden @ w2 + b2 - targets) / targets.size
+    to_hidden = back @ w2.T
+    to_sums = to_hidden * (1 - hidden**2)
+    return {
+        "W1": w1.T, "z": (inputs @ w1).T, "b1": b1[:, None], "a": sums.T, "h": hidden.T, "W2": w2,
+        "dh": to_hidden.T, "da": to_sums.T, "dz": to_sums.T, "dW1": (inputs.T @ to_sums).T,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["nothing", "one weight in", "a bias", "one weight out", "everything"],
+)
+def test_the_way_of_two_neurons_is_that_of_numpy(change: str) -> None:
+    """How many numbers are equal in each row, and how far apart the others are."""
+    model, inputs, labels = network("constant")
+    targets = np.eye(3)[labels]
+    w1, b1, w2, _ = (parameter.data for parameter in model.parameters())
+    w1[:] = np.arange(4)[:, None] / 8  # powers of two: NumPy's sums round nothing away
+    w2[:] = np.arange(3) / 4
+    inputs = np.round(4 * inputs) / 4
+    if change == "one weight in":
+        w1[2, 4] += 0.5
+    if change == "a bias":
+        b1[4] = 0.5
+    if change == "one weight out":
+        w2[4, 1] += 0.5
+    if change == "everything":
+        w1[:] = np.random.default_rng(2).normal(size=w1.shape)
+    explained = tg.explain(tg.losses.mse(model(inputs), targets), model.layers[0].weight,
+                           compare=(1, 4))  # fmt: skip
+    ladder = next(block for block in explained.article.blocks if isinstance(block, Table))
+    expected = by_hand(model, inputs, targets)
+    assert len(ladder.rows) == len(expected)
+    for row, tone, rows in zip(ladder.rows, ladder.tones, expected.values(), strict=True):
+        first, second = rows[1], rows[4]
+        close = np.isclose(first, second, rtol=1e-12, atol=1e-15)
+        many, _, apart = row[-1].partition("; up to ")
+        assert many == f"{np.count_nonzero(close)} of {first.size}", row[0]
+        assert tone == ("equal" if close.all() else "apart")
+        if not close.all():
+            found = float(apart.removesuffix(" apart"))
+            assert found == pytest.approx(np.abs(first - second).max(), rel=1e-3)
+    text = " ".join(explained.to_text().split())
+    if change in ("nothing", "one weight out"):
+        assert ("So are their values" in text) == (change == "nothing")
+    if change == "a bias":
+        assert "the first difference is in the row of b1[·]." in text
+    if change == "one weight out":
+        assert "the first difference is in the row of weights out, W2[·, :]." in text
+    if change == "one weight in":
+        assert "the first difference is in the row of weights in, W1[:, ·]." in text
+
+
+def test_neurons_with_equal_gradients_and_different_weights_stay_apart() -> None:
+    x = np.array([[1.0, 2.0]])
+    w = Tensor([[-1.0, -2.0], [-3.0, -4.0]], requires_grad=True, label="W")
+    loss = np.maximum(x @ w, 0).sum()  # both are off
+    text = " ".join(str(tg.explain(loss, wrt=w, compare=(0, 1))).split())
+    assert "equal, bit for bit, in all 2 entries. Their values are not" in text
+
+
+def test_a_difference_as_small_as_rounding_is_called_so() -> None:
+    u = Tensor([[2.0, 2.0]], requires_grad=True, label="u")
+    loss = ((np.ones((1, 1)) @ u) * np.array([[1.0, 1.0 + 2**-40]])).sum()
+    text = " ".join(str(tg.explain(loss, wrt=u, compare=(0, 1))).split())
+    assert "of 9.095e-13: as small as rounding" in text
+    loss = ((np.ones((1, 1)) @ u) * np.array([[1.0, 1.001]])).sum()
+    assert "as small as rounding" not in str(tg.explain(loss, wrt=u, compare=(0, 1)))
+    close = Tensor([1.0, 1.0 + 2**-40], requires_grad=True, label="v")  # values that were chosen
+    text = " ".join(str(tg.explain((close * close).sum(), wrt=close, compare=(0, 1))).split())
+    assert "the first difference is in the row of v[·]." in text
+
+
+def test_a_long_way_is_cut_short() -> None:
+    w = Tensor([[1.0, 1.0]], requires_grad=True, label="W")
+    hidden: Any = w
+    for k in range(20):
+        hidden = hidden.tanh() if k % 2 else hidden * 1.5
+    explained = tg.explain((hidden**2).sum(), wrt=w, compare=(0, 1))
+    ladder = next(block for block in explained.article.blocks if isinstance(block, Table))
+    assert len(ladder.rows) == 25
+    assert ladder.rows[12] == ["… 20 more", "", "", "20 of 20 equal"]
+    assert {*ladder.tones} == {"equal"}
+
+
+def test_what_cannot_be_followed_ends_the_way() -> None:
+    """An operation of one's own that refuses nan: nothing is said of what lies behind it."""
+
+    def double(x: Any) -> Any:
+        if np.isnan(x).any():
+            raise ValueError("no nan here")
+        return 2 * x
+
+    own = tg.operation("careful", double, lambda g, y, x: 2 * g)
+    w = Tensor([[1.0, 2.0]], requires_grad=True, label="W")
+    explained = tg.explain((own(w * 3.0) ** 2).sum(), wrt=w, compare=(0, 1))
+    ladder = next(block for block in explained.article.blocks if isinstance(block, Table))
+    assert [row[0] for row in ladder.rows] == [
+        "`W[:, ·]`", "`n2 = W × 3`",
+        r"$\mathrm{d}y / \mathrm{d}n_{2}$", r"$\mathrm{d}y / \mathrm{d}W$",
+    ]  # fmt: skip
+
+
+def test_the_neurons_of_an_ensemble_side_by_side() -> None:
+    model, inputs, labels = network("constant", members=2)
+    with tg.reproducible():
+        loss = tg.losses.mse(model(inputs), np.eye(3)[labels]).sum()
+    explained = tg.explain(loss, model.layers[0].weight, compare=(0, 5), index=(1, 2))
+    ladder = next(block for block in explained.article.blocks if isinstance(block, Table))
+    told = {row[0]: row[-1] for row in ladder.rows}
+    assert told["weights in, `W1[:, :, ·]`"] == "8 of 8"  # of both members
+    assert told["weights out, `W2[·, :]`"] == "6 of 6"
+    assert told["`b1[:, ·]`"] == "2 of 2"
+    assert {*ladder.tones} == {"equal"}
+    assert explained.index == [(1, 2, 0), (1, 2, 5)]
+
+
+def test_outputs_meet_in_the_softmax() -> None:
+    model, inputs, labels = network()
+    explained = tg.explain(loss_of(model, inputs, labels), model.layers[1].weight, compare=(0, 2))
+    ladder = next(block for block in explained.article.blocks if isinstance(block, Table))
+    assert [row[0].partition(" = ")[0].strip("`") for row in ladder.rows] == [
+        "weights in, `W2[:, ·]", "n8", "b2[·]", "n9", *(
+            rf"$\mathrm{{d}}y / \mathrm{{d}}{one}$" for one in ("n_{9}", "n_{8}", "W_{2}")
+        ),
     ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+import tinygrad_init as tg
 from tests.graph.hostile import HOSTILE, TEXT, everywhere, written
 from tests.graph.pages import Page
 from tinygrad_init.graph import Graph, text
@@ -134,6 +135,36 @@ def test_dot(name: str) -> None:
 @given(evil=TEXT)
 def test_dot_of_any_text(evil: str) -> None:
     check_dot(everywhere(evil))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_much_to_say_of_a_node(engine: str) -> None:
+    """Escaped, all that is shown when a node is pointed at could be more than dot reads."""
+    evil = "\\" * 500
+    leaves = [tg.Value(1.0, label=evil + str(k)) for k in range(10)]
+    modes = {f"mode{k}": "" for k in range(10)}
+    rules = [lambda g, y, *_, **modes: g] * len(leaves)
+    total = tg.operation(
+        "total", lambda *all, **modes: sum(all), *rules, formula=evil, params=modes
+    )
+    svg = svg_of(tg.trace(total(*leaves, **dict.fromkeys(modes, evil))), engine)
+    tips = [e.attrib[f"{XLINK}title"] for e in ET.fromstring(svg).iter(f"{SVG}a")]
+    assert max(map(len, tips)) == text.MAX_TIP
+    assert svg.count('class="node"') == 11
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_page(engine: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if engine == "wasi":
+        monkeypatch.setenv("PATH", "")
+    elif shutil.which("dot") is None:
+        pytest.skip("Graphviz's dot is not installed")
+    graph = everywhere(HOSTILE[name])
+    page = graph.to_html()
+    page.encode()
+    assert page.count('class="node"') == len(graph.nodes)
+    assert len(page) < 100_000
 
 
 def pixels(png: bytes) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autograd import Node, Operation, TinygradInitError, vector_jacobian_products
+from ..autograd import F, Node, Operation, TinygradInitError, vector_jacobian_products
 from ..autograd.errors import FROM_NUMPY
 from ..autograd.modes import in_arithmetic
 from .backward import reads
@@ -49,8 +49,20 @@ class Recipe(NamedTuple):
     flows: tuple[bool, ...]  #: for each argument, whether derivatives flow to it
 
     def __reduce__(self) -> Any:
-        """Rules are functions, which cannot be pickled: a graph from a pickle has none."""
-        return type(None), ()
+        """Rules are functions, which cannot be pickled; of a row of the table its name can.
+
+        An operation of one's own may not exist where the pickle is read: nothing is left of it.
+        """
+        if F.rows.get(self.operation.name) is not self.operation:
+            return type(None), ()
+        traits = (self.kind, self.operation.name, dict(self.params), self.arithmetic, self.flows)
+        return _of_row, traits
+
+
+def _of_row(kind: type[Node], name: str, *traits: Any) -> Recipe | None:
+    """From a pickle, which may be older or newer than the table."""
+    row = F.rows.get(name)
+    return Recipe(kind, row, *traits) if row else None
 
 
 class Quantity(NamedTuple):

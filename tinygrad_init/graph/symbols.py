@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import text
-from .formula import GREEK_LETTERS
+from .formula_tree import GREEK_LETTERS
 
 MAX_LETTERS = 24  #: of a label that a formula can carry
 GREEK = {letter: "\\" + name for name, letter in GREEK_LETTERS.items()}
