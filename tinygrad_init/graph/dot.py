@@ -17,8 +17,8 @@ from .palette import EDGE, INK, KEYS, PAPER, STYLES, UNCLASSED, of_class
 from .parts import Edge, GraphNode, GraphScope, equations, names
 
 FONT = "Arial"  #: a list would not be found in the table of widths that serves where no fonts are
-MARGIN = "0.16,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
-_LETTER, _COMPARTMENT = 6.5, 23.0  #: points: the usual width of a letter, and what goes around it
+MARGIN = "0.12,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
+_LETTER, _COMPARTMENT = 6.5, 17.0  #: points: the usual width of a letter, and what goes around it
 
 #: operations whose arguments may change places; the others get their edges numbered
 _COMMUTE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
@@ -52,7 +52,7 @@ def to_dot(
         "computation",
         graph_attr={
             "rankdir": direction, "bgcolor": PAPER, "nodesep": "0.25",
-            "ranksep": "0.45" if direction == "LR" else "0.35",
+            "ranksep": "0.4" if direction == "LR" else "0.3",
         },
         node_attr={"fontname": FONT, "fontsize": "13", "fontcolor": INK, "height": "0.3",
                    "margin": MARGIN},
