@@ -20,6 +20,7 @@ from tests.graph.hostile import HOSTILE, TEXT, everywhere, written
 from tests.graph.pages import Page
 from tinygrad_init.graph import Graph, text
 from tinygrad_init.graph.palette import STYLE_SHEET
+from tinygrad_init.graph.parts import short_labels
 
 ENGINES = ["dot", "wasi"]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -63,12 +64,13 @@ def check_svg(graph: Graph, svg: str, evil: str) -> None:
     assert sorted(groups["edge"]) == sorted(f"{e.source}->{e.target}" for e in graph.edges)
     assert sorted(groups["cluster"]) == sorted(f"cluster_{one.id}" for one in graph.scopes)
     texts = [" ".join((element.text or "").split()) for element in root.iter(f"{SVG}text")]
+    short = short_labels(graph.nodes, graph.scopes)  # without what the box around says already
     for node in graph.nodes:
-        if wanted := shown(node.label):
+        if wanted := shown(short[node.id]):
             assert wanted in texts
     tips = [" ".join(e.attrib[f"{XLINK}title"].split()) for e in root.iter(f"{SVG}a")]
     for one in graph.scopes:
-        if wanted := shown(one.title):
+        if wanted := shown(short[one.id]):
             assert wanted in texts
             assert wanted in tips
     assert max(map(len, texts)) <= 2 * text.MAX_LABEL
