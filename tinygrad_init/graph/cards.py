@@ -17,6 +17,7 @@ from .formula import as_mathml
 from .parts import Edge, GraphNode, GraphScope, equation, equations, names
 from .terms import Term, in_formulas, terms
 
+MAX_FORMULA = 400  #: characters of the formula of an operation
 MAX_ENTRIES = 64  #: of an array that are written out
 MAX_SHORT = 28  #: characters of an array in a product
 MAX_TERMS = 6  #: of a sum that are written on one line
@@ -285,11 +286,13 @@ def _math(latex: str) -> str:
 
 
 def _formula(latex: str) -> str:
-    """A formula that may be a user's: one that cannot be shown is written as it is."""
-    try:
-        return _math(latex)
-    except DataError:
-        return f"<code>{_line(latex)}</code>"
+    """A formula that may be a user's: one that cannot be shown is written as it is, if short."""
+    if len(latex) <= MAX_FORMULA:
+        try:
+            return _math(latex)
+        except DataError:
+            pass
+    return f"<code>{_line(latex)}</code>"
 
 
 def _line(given: str) -> str:
