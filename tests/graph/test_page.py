@@ -194,7 +194,7 @@ class TestContent:
         y = Value(0.0)
         for _ in range(200):
             y = y + 1
-        assert len(data(trace(y).to_html())["layouts"]) == 1
+        assert len(data(trace(y).to_html(detail="operations"))["layouts"]) == 1
         assert list(data(small().to_html())["layouts"]) == ["LR", "TB"]
 
 

@@ -17,7 +17,6 @@ from .formula import as_mathml
 from .parts import Edge, GraphNode, GraphScope, equation, equations, names
 from .terms import Term, in_formulas, terms
 
-MAX_FORMULA = 400  #: characters of the formula of an operation
 MAX_ENTRIES = 64  #: of an array that are written out
 MAX_SHORT = 28  #: characters of an array in a product
 MAX_TERMS = 6  #: of a sum that are written on one line
@@ -286,12 +285,12 @@ def _math(latex: str) -> str:
 
 
 def _formula(latex: str) -> str:
-    """A formula that may be a user's: one that cannot be shown is written as it is, if short."""
-    if len(latex) <= MAX_FORMULA:
-        try:
+    """A formula that may be a user's: what cannot be shown, or read, is written as it is."""
+    try:
+        if len(latex) <= text.MAX_TIP:
             return _math(latex)
-        except DataError:
-            pass
+    except DataError:
+        pass
     return f"<code>{_line(latex)}</code>"
 
 
