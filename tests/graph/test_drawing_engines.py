@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -222,10 +223,12 @@ class TestInterrupted:
 
 
 def test_large_graphs_are_refused_with_advice(tmp_path: Path) -> None:
-    y = Value(0.0)
-    for _ in range(1_200):
-        y = y + 1
+    rng = random.Random(0)
+    y = Value(0.5)
+    for _ in range(4_000):  # nothing in it repeats for long
+        y = rng.choice([y.tanh, y.sin, y.sigmoid])()
     graph = trace(y)
+    assert len(graph.fold().nodes) > 2_000
     with pytest.raises(GraphError, match=r"trace a smaller part"):
         graph.render(tmp_path / "graph.svg")
     assert graph._repr_svg_() is None

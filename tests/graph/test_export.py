@@ -21,7 +21,7 @@ NODE: dict[str, Any] = {
     "id": str, "kind": str, "operation": str, "symbol": str, "formula": str, "settings": str,
     "label": str, "shape": list, "dtype": str, "value": object, "gradient": object, "changed": str,
     "unavailable": str, "line": str, "class": (int, type(None)),
-    "scope": (str, type(None)),
+    "scope": (str, type(None)), "count": int, "in_a_row": bool, "size": int, "parameters": int,
 }  # fmt: skip
 SUMMARY = {"min", "max", "norm", "nan", "inf", "zero"}
 
@@ -46,7 +46,7 @@ def read(graph: Graph) -> dict[str, Any]:
         assert node["gradient"] is None or is_value(node["gradient"])
     assert len(document["edges"]) == len(graph.edges)
     for edge in document["edges"]:
-        assert set(edge) == {"source", "target", "position", "local"}
+        assert set(edge) == {"source", "target", "position", "carried", "local"}
         assert {edge["source"], edge["target"]} <= set(ids)
         if edge["local"] is not None:
             assert set(edge["local"]) == {"shape", "value", "unavailable"}

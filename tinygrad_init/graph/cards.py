@@ -285,11 +285,13 @@ def _math(latex: str) -> str:
 
 
 def _formula(latex: str) -> str:
-    """A formula that may be a user's: one that cannot be shown is written as it is."""
+    """A formula that may be a user's: what cannot be shown, or read, is written as it is."""
     try:
-        return _math(latex)
+        if len(latex) <= text.MAX_TIP:
+            return _math(latex)
     except DataError:
-        return f"<code>{_line(latex)}</code>"
+        pass
+    return f"<code>{_line(latex)}</code>"
 
 
 def _line(given: str) -> str:

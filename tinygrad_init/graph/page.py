@@ -33,6 +33,7 @@ _LEGEND = {
     "data": "leaf without a gradient",
     "operation": "operation",
     "constant": "constant",
+    "module": "closed module",
     "output": "the result",
 }
 _ON_MODULES = "; modules open with + and close with −"
@@ -128,7 +129,9 @@ def _data(cards: Cards, scopes: Sequence[GraphScope]) -> dict[str, Any]:
 
 
 def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
-    value, *gradient = facts(node)
+    lines = facts(node)
+    has_value = node.kind != "module" or node.value is not None
+    value, gradient = (lines[0], lines[1:]) if has_value else ([], lines)
     name = cards.names[node.id]
     parts = [name, node.id, node.label[:200], node.operation, node.symbol, node.kind]
     shown = None if node.gradient is None else text.inline(node.gradient)
@@ -190,7 +193,8 @@ def _roles(nodes: Sequence[GraphNode]) -> list[str]:
 
 
 def _classes(nodes: Sequence[GraphNode]) -> list[int]:
-    return sorted({node.colour for node in nodes if node.colour is not None})
+    given = [node.colour for node in nodes if node.colour is not None]
+    return sorted({k for one in given for k in ([one] if isinstance(one, int) else one)})
 
 
 def _swatches(nodes: Sequence[GraphNode]) -> str:
