@@ -77,7 +77,8 @@ class TestFound:
         assert len(steps) == 8
 
     def test_a_loop_in_a_loop(self) -> None:
-        letters, last = [("x", ())], 0
+        letters: list[Letter] = [("x", ())]
+        last = 0
         for _ in range(3):
             for _ in range(4):
                 letters.append(("a", (last,)))
@@ -206,7 +207,8 @@ class TestSlots:
         assert layout.in_a_row == [False, True, False]
 
     def test_a_loop_in_a_loop(self) -> None:
-        letters, last = [("x", ())], 0
+        letters: list[Letter] = [("x", ())]
+        last = 0
         for _ in range(3):
             letters += [("a", (last + k,)) for k in range(4)] + [("b", (last + 4,))]
             last += 5
