@@ -17,8 +17,8 @@ from .palette import EDGE, INK, KEYS, PAPER, STYLES, UNCLASSED, of_class, of_cla
 from .parts import Edge, GraphNode, GraphScope, equations, names, short_labels
 
 FONT = "Arial"  #: a list would not be found in the table of widths that serves where no fonts are
-MARGIN = "0.16,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
-_LETTER, _COMPARTMENT = 6.5, 23.0  #: points: the usual width of a letter, and what goes around it
+MARGIN = "0.12,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
+_LETTER, _COMPARTMENT = 6.5, 17.0  #: points: the usual width of a letter, and what goes around it
 
 #: operations whose arguments may change places; the others get their edges numbered
 _COMMUTE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
@@ -51,16 +51,13 @@ def to_dot(
     """The drawing, from left to right ("LR"), from top to bottom ("TB"), or as it fits a page."""
     import graphviz  # costs a tenth of a second, which `import tinygrad_init` should not
 
+    direction = direction or suiting(nodes, edges, scopes)
     short = short_labels(nodes, scopes)
-    records = {node.id: _compartments(node, short[node.id]) for node in nodes}
-    if direction is None:
-        widths = {key: _width(rows) for key, rows in records.items()}
-        direction = orientation(nodes, [e for e in edges if not e.carried], scopes, widths)
     drawing = graphviz.Digraph(
         "computation",
         graph_attr={
             "rankdir": direction, "bgcolor": PAPER, "nodesep": "0.25",
-            "ranksep": "0.45" if direction == "LR" else "0.35",
+            "ranksep": "0.4" if direction == "LR" else "0.3",
         },
         node_attr={"fontname": FONT, "fontsize": "13", "fontcolor": INK, "height": "0.3",
                    "margin": MARGIN},
@@ -76,7 +73,7 @@ def to_dot(
     for node in nodes:
         boxes.get(node.scope, drawing).node(
             node.id,
-            label=graphviz.nohtml(_label(node, records[node.id], direction)),
+            label=graphviz.nohtml(_label(node, short[node.id], direction)),
             tooltip=graphviz.nohtml(_tooltip(node, called[node.id], computed.get(node.id, ""))),
             **_look(kinds[node.id], is_coloured, node.colour),
         )
@@ -92,6 +89,15 @@ def to_dot(
     return str(drawing.source)
 
 
+def suiting(
+    nodes: Sequence[GraphNode], edges: Sequence[Edge], scopes: Sequence[GraphScope]
+) -> str:
+    """The direction in which the drawing fits a page."""
+    short = short_labels(nodes, scopes)
+    widths = {node.id: _width(_compartments(node, short[node.id])) for node in nodes}
+    return orientation(nodes, [edge for edge in edges if not edge.carried], scopes, widths)
+
+
 Colour = int | tuple[int, ...] | None
 
 
@@ -103,7 +109,8 @@ def _look(kind: str, is_coloured: bool, colour: Colour = None) -> dict[str, str]
     return look | (of_class(colour) if isinstance(colour, int) else of_classes(colour))
 
 
-def _label(node: GraphNode, rows: Rows, direction: str) -> str:
+def _label(node: GraphNode, name: str, direction: str) -> str:
+    rows = _compartments(node, name)
     if not isinstance(node.colour, tuple) or len(set(node.colour)) == 1:
         return _record(rows, direction)  # which cannot have stripes
     lines = ["   ".join(" ".join(lines) for lines in compartments) for compartments in rows]
@@ -144,15 +151,22 @@ def _box(name: str, title: str, **attributes: str) -> Any:
 def _compartments(node: GraphNode, label: str) -> Rows:
     """Above what a node is, below its value and gradient."""
     if node.kind == "constant" and not node.shape:
-        return [[text.lines(node.value)]]
-    has_value = node.kind != "module" or node.value is not None
-    facts = [_fact("data now" if node.changed else "data", node.value)] if has_value else []
-    if node.gradient is not None:
-        facts.append(_fact("grad", node.gradient))
-    if node.unavailable:
-        facts.append(["grad unavailable"])
+        return [facts(node)]
     rows = [[[part] for part in parts] for parts in (_heading(node, label), _contents(node))]
-    return [row for row in [*rows, facts] if row]
+    return [row for row in [*rows, facts(node)] if row]
+
+
+def facts(node: GraphNode) -> list[list[str]]:
+    """The lower compartments, line by line: the value, then the gradient."""
+    if node.kind == "constant" and not node.shape:
+        return [text.lines(node.value)]
+    has_value = node.kind != "module" or node.value is not None
+    shown = [fact("data now" if node.changed else "data", node.value)] if has_value else []
+    if node.gradient is not None:
+        shown.append(fact("grad", node.gradient))
+    if node.unavailable:
+        shown.append(["grad unavailable"])
+    return shown
 
 
 def _heading(node: GraphNode, label: str) -> list[str]:
@@ -181,7 +195,7 @@ def _contents(node: GraphNode) -> list[str]:
     return [f"{many:,} {what}{'' if many == 1 else 's'}" for many, what in numbers if many]
 
 
-def _fact(word: str, value: object) -> list[str]:
+def fact(word: str, value: object) -> list[str]:
     """``data 2``; the rows of a matrix go below the word."""
     rows = text.lines(value)
     return [word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}"]

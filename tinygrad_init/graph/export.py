@@ -61,18 +61,19 @@ def to_json(
     scopes: Sequence[GraphScope] = (),
 ) -> str:
     """The document, with a line for each node and each edge; ``locals_`` in the order of edges."""
-    node_rows = ",\n".join(_dump(_node(node)) for node in nodes)
+    node_rows = ",\n".join(dump(_node(node)) for node in nodes)
     edge_rows = ",\n".join(
-        _dump(_edge(edge, local)) for edge, local in zip(edges, locals_, strict=True)
+        dump(_edge(edge, local)) for edge, local in zip(edges, locals_, strict=True)
     )
-    scope_rows = ",\n".join(_dump(_scope(one)) for one in scopes)
-    head = f'"format": {_dump(FORMAT)}, "version": {VERSION}, "output": {_dump(nodes[-1].id)}'
+    scope_rows = ",\n".join(dump(_scope(one)) for one in scopes)
+    head = f'"format": {dump(FORMAT)}, "version": {VERSION}, "output": {dump(nodes[-1].id)}'
     lists = {"nodes": node_rows, "edges": edge_rows, "scopes": scope_rows}
     body = ",\n".join(f'"{name}": [\n{rows}\n]' for name, rows in lists.items())
     return f"{{{head},\n{body}}}\n"
 
 
-def _dump(value: Any) -> str:
+def dump(value: Any) -> str:
+    """JSON in ASCII that may stand inside a page."""
     written = json.dumps(value, ensure_ascii=True, allow_nan=False)
     for character in "<>&":  # can only be inside a string
         written = written.replace(character, f"\\u{ord(character):04x}")

@@ -154,13 +154,14 @@ def equations(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> dict[str, st
             is_last = edge.position == MAX_OPERANDS
             operands[edge.target].append("…" if is_last else called[edge.source])
     return {
-        node.id: _equation(node, operands[node.id])
+        node.id: equation(node, operands[node.id])
         for node in nodes
         if node.kind == "operation" and node.size == 1
     }
 
 
-def _equation(node: GraphNode, operands: list[str]) -> str:
+def equation(node: GraphNode, operands: Sequence[str]) -> str:
+    """What an operation does to these operands, in the words of a program."""
     symbol = text.label(node.symbol)
     is_sign = not any(character.isalpha() for character in symbol)
     if node.operation == "getitem":
@@ -170,4 +171,4 @@ def _equation(node: GraphNode, operands: list[str]) -> str:
     if is_sign and len(operands) == 1 and node.operation == "negative":
         return symbol + operands[0]
     settings = [node.settings] if node.settings else []
-    return f"{text.label(node.operation)}({', '.join(operands + settings)})"
+    return f"{text.label(node.operation)}({', '.join([*operands, *settings])})"

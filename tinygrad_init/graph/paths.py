@@ -165,7 +165,7 @@ def _told(path: Path, x: Node, y: Node, named: Named) -> str:
         parts.append(f"${sign} {TIMES.join(numbers)}$")
     if len(steps) > 1:
         known = _product(seen) if None not in seen else None
-        relation = _relation(known, way.product, named.digits)
+        relation = symbols.relation(known, way.product, named.digits)
         parts.append(f"${relation} {symbols.number(way.product, named.digits)}$")
     each = f"; ${symbols.count(way.times)}$ such paths" if way.times > 1 else ""
     return f"${_route(path, x, y, named)}${_which_argument(path)}: {' '.join(parts)}{each}"
@@ -218,11 +218,6 @@ def _product(factors: Sequence[Any]) -> Any:
     return found
 
 
-def _relation(seen: Fraction | None, exactly: Any, digits: int | None) -> str:
-    """Equal, if what a reader computes from the printed numbers is the printed result."""
-    return "=" if seen is not None and seen == symbols.shown(exactly, digits) else r"\approx"
-
-
 def _equals(number: Any, digits: int | None) -> str:
     return "=" if symbols.is_shown_exactly(number, digits) else r"\approx"
 
@@ -254,7 +249,7 @@ def _sum(derivative: str, found: Sum, digits: int | None) -> Block:
     parts = [
         f"{derivative} = {added[0]}",
         *(f"{{}} + {each}" for each in added[1:]),
-        f"{{}} {_relation(whole, found.total, digits)} {total}",
+        f"{{}} {symbols.relation(whole, found.total, digits)} {total}",
     ]
     if len(added) > MAX_ON_A_LINE:
         return Paragraph(" ".join(f"${part}$" for part in parts))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import text
-from .formula import GREEK_LETTERS
+from .formula_tree import GREEK_LETTERS
 
 MAX_LETTERS = 24  #: of a label that a formula can carry
 GREEK = {letter: "\\" + name for name, letter in GREEK_LETTERS.items()}
@@ -128,6 +128,11 @@ def is_shown_exactly(x: Any, digits: int | None = text.DIGITS) -> bool:
     """Whether nothing was rounded."""
     seen = shown(x, digits)
     return seen is not None and (float(seen) if isinstance(x, float) else seen) == x
+
+
+def relation(seen: Fraction | None, exactly: Any, digits: int | None = text.DIGITS) -> str:
+    """Equal, if what a reader computes from the printed numbers is the printed result."""
+    return "=" if seen is not None and seen == shown(exactly, digits) else r"\approx"
 
 
 def count(many: int) -> str:

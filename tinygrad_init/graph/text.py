@@ -145,6 +145,16 @@ def inline(value: Any) -> str:
     return "[" * brackets + ", ".join(rows) + "]" * brackets
 
 
+def in_brackets(value: Any) -> str:
+    """The same beside a sign: in brackets if it has a sign itself.
+
+    >>> in_brackets(2), in_brackets(-2.0)
+    ('2', '(-2)')
+    """
+    shown = inline(value)
+    return f"({shown})" if shown.startswith("-") else shown
+
+
 def settings(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     """The settings of an operation that are not the default ones.
 

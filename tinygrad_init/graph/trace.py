@@ -299,10 +299,14 @@ class Graph:
         return render.svg(self._dot(direction, legend), len(self.nodes))
 
     def to_html(self, direction: str | None = None, detail: Detail = None) -> str:
-        """A page that needs nothing else: the drawing, a legend, and a table of the nodes.
+        """A page that needs nothing else, neither a network nor a server.
+
+        It steps through the computation, forward and backward, one node and one term of the chain
+        rule at a time; opens and closes modules, searches, and shows for each node its gradient as
+        a sum. Without JavaScript it shows the drawing, a table, and all sums.
 
         Args:
-            direction: as :meth:`to_dot` takes it.
+            direction: as :meth:`to_dot` takes it; by itself the page chooses what suits its window.
             detail: as :meth:`fold` takes it.
 
         Raises:
@@ -311,8 +315,10 @@ class Graph:
         return self._with(detail)._html(direction)
 
     def _html(self, direction: str | None) -> str:
-        drawing = self._svg(direction, legend=False)  # the page has its own
-        return page.to_html(self.nodes, self.edges, drawing)
+        first = direction or dot.suiting(self.nodes, self.edges, self.scopes)
+        directions = {first, "LR", "TB"} if len(self.nodes) <= page.MAX_TURNED else {first}
+        drawings = {each: self._svg(each, legend=False) for each in sorted(directions)}
+        return page.to_html(self.nodes, self.edges, self.scopes, drawings, first, bool(direction))
 
     def to_json(self) -> str:
         """The graph for other programs: the schema is that of :mod:`~tinygrad_init.graph.export`.
