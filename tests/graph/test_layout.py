@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.graph.networks import network
+from tests.graph.models import network
 from tinygrad_init import Value
 from tinygrad_init.graph import Graph, trace
 from tinygrad_init.graph.layout import layout

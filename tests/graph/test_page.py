@@ -15,7 +15,7 @@ import pytest
 
 import tinygrad_init as tg
 from tests.graph.hostile import HOSTILE, labelled
-from tests.graph.networks import folded, network
+from tests.graph.models import folded, network
 from tests.graph.pages import Page
 from tinygrad_init import Tensor, Value
 from tinygrad_init.graph import Graph, text, trace
