@@ -20,15 +20,15 @@ pytestmark = pytest.mark.browser
 
 # Fixtures: browser_page comes before engine, so that the browser is found before PATH is emptied.
 
-OPEN = Callable[[Graph], Any]
+OPEN = Callable[..., Any]
 
 
 @pytest.fixture
 def show(tmp_path: Path, browser_page: Any) -> OPEN:
     """Opens the page of a graph; violations of the policy would be errors on the console."""
 
-    def opened(graph: Graph) -> Any:
-        browser_page.goto(graph.render(tmp_path / "graph.html").as_uri())
+    def opened(graph: Graph, **options: Any) -> Any:
+        browser_page.goto(graph.render(tmp_path / "graph.html", **options).as_uri())
         return browser_page
 
     browser_page.emulate_media(reduced_motion="reduce")  # every movement is over at once
@@ -770,7 +770,7 @@ class TestLarge:
         for k in range(300):
             nodes.append(nodes[-1].tanh() if k % 3 else nodes[-1] * nodes[-5])
         graph = trace(nodes[-1])
-        page = show(graph)
+        page = show(graph, detail="operations")
         page.locator(".progress").fill(str(len(graph.nodes) + 20))
         for _ in range(5):
             page.keyboard.press("ArrowRight")
