@@ -161,6 +161,10 @@ class TestContent:
     def test_rounded_numbers_are_only_about_equal(self) -> None:
         x = Value(1 / 3, label="x")
         assert "n1 = x × x = 0.3333 × 0.3333 ≈ 0.1111" in card(trace(x * x).to_html(), "n1")
+        a = Value(1.0, label="a")
+        told = card(trace(a / 3 + a / 3).to_html(), "n0")
+        assert "= 0.3333 + 0.3333 ≈ 0.6667 (use 2 of 2)" in told
+        assert told.endswith("= 0.3333 + 0.3333 ≈ 0.6667")
 
     def test_large_arrays_are_summarised(self) -> None:
         w = Tensor(np.linspace(-1, 1, 10_000), requires_grad=True, label="w")
@@ -190,7 +194,7 @@ class TestContent:
         y = Value(0.0)
         for _ in range(200):
             y = y + 1
-        assert len(data(trace(y).to_html())["layouts"]) == 1
+        assert len(data(trace(y).to_html(detail="operations"))["layouts"]) == 1
         assert list(data(small().to_html())["layouts"]) == ["LR", "TB"]
 
 

@@ -318,6 +318,26 @@ class TestModules:
         page.keyboard.press("t")
         assert drawn() in both
 
+    @pytest.mark.parametrize("direction", ["LR", "TB"])
+    def test_open_it_is_what_graphviz_has_drawn(
+        self, tmp_path: Path, browser_page: Any, direction: str
+    ) -> None:
+        graph = network()
+        browser_page.emulate_media(reduced_motion="reduce")
+        path = graph.render(tmp_path / "graph.html", direction=direction)
+        browser_page.goto(path.as_uri())
+        if browser_page.locator("g.module:not(.gone)").count():
+            browser_page.keyboard.press("m")
+        lines = browser_page.locator("g.edge path").evaluate_all(
+            "all => all.map((line) => line.getAttribute('d'))"
+        )
+        svg = graph.to_svg(direction, legend=False)
+        assert lines == re.findall(r'class="edge".*?<path[^>]* d="([^"]*)"', svg, re.S)
+        transforms = browser_page.locator("g.node").evaluate_all(
+            "all => all.map((group) => group.getAttribute('transform'))"
+        )
+        assert set(transforms) == {"translate(0.00,0.00)"}
+
     def test_a_closed_drawing_is_smaller_and_keeps_its_order(self, show: OPEN) -> None:
         page = opened(show, network())
 

@@ -137,10 +137,22 @@ class TestWhatIsNotKnown:
         assert [term.so_far is None for term in of_w] == [False, True, True]
         assert "changed after it was recorded" in of_w[1].unavailable
 
-    def test_a_pickled_graph_has_gradients_but_no_rules(self) -> None:
-        graph: Graph = pickle.loads(pickle.dumps(shared()))
+    def test_a_pickled_graph_has_the_same_terms(self) -> None:
+        for graph in (shared(), network()):
+            again: Graph = pickle.loads(pickle.dumps(graph))
+            assert [(term.node, term.edge, term.formula) for term in told(again)] == [
+                (term.node, term.edge, term.formula) for term in told(graph)
+            ]
+            for one, other in zip(told(again), told(graph), strict=True):
+                np.testing.assert_array_equal(one.amount, other.amount)
+
+    def test_of_an_operation_of_one_s_own_a_pickle_has_gradients_but_no_rules(self) -> None:
+        own = tg.operation("double", lambda x: 2 * x, lambda g, y, x: 2 * g)
+        a = Value(2.0, label="a")
+        b = own(a)
+        graph: Graph = pickle.loads(pickle.dumps(trace(b * b)))
         assert [(term.node, term.edge, term.amount, term.so_far) for term in told(graph)] == [
-            ("n1", None, 8.0, 8.0), ("n0", None, 16.0, 16.0),
+            ("n1", 1, 4.0, 4.0), ("n1", 2, 4.0, 8.0), ("n0", None, 16.0, 16.0),
         ]  # fmt: skip
 
     def test_where_no_gradient_flows_there_are_none(self) -> None:

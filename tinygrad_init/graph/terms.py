@@ -53,8 +53,9 @@ class Term:
 def terms(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> list[Term]:
     """All terms, in the order in which the engine finds them: the youngest operation first.
 
-    Where the rule of an operation cannot be asked (a pickled graph has none, since they are
-    functions; a folded node stands for many), its arguments get their gradients as a whole.
+    Where the rule of an operation cannot be asked (a pickled graph has none of one's own, since
+    they are functions; a folded node stands for many), its arguments get their gradients as a
+    whole.
     """
     by_id = {node.id: node for node in nodes}
     shown = in_formulas(nodes)
