@@ -221,6 +221,18 @@ class TestSteps:
             for source, target in users if source in done and target in done
         )
 
+    def test_what_is_not_available_is_said_at_the_end(self, show: OPEN) -> None:
+        w = tg.Tensor([2.0], requires_grad=True, label="w")
+        loss = (w * w + w).sum()
+        w.data = [3.0]
+        page = show(trace(loss))
+        assert seen(page)["n0"] == ("data now [3]", "grad unavailable")
+        page.keyboard.press("Home")
+        assert seen(page)["n0"] == ("", "")
+        for _ in range(9):  # four nodes, the seed, and the first part of w * w is the fourth term
+            page.keyboard.press("ArrowRight")
+        assert "changed after it was recorded" in words(page)
+
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_stripes_show_value_and_gradient_apart(self, show: OPEN, scheme: str) -> None:
         """A node whose neurons have several classes has both on one line."""
