@@ -88,6 +88,8 @@ WIDE, VECTOR = np.random.default_rng(6).normal(size=(4, 5)), np.array([2.0, -3.0
         (lambda a, b: a @ b, TALL, np.stack([WIDE] * 3), (2, 1, 3), "b[2, 3, k]"),
         (lambda a, b: a @ b, TALL[0], np.stack([WIDE] * 3), (1, 3), "b[k, 3, m]"),
         (lambda a, b: a @ b, TALL, np.stack([WIDE]), (2, 1, 3), "b[0, 3, k]"),
+        (lambda a, b: a @ b, np.stack([TALL, -TALL]), np.stack([WIDE, 2 * WIDE, 3 * WIDE]),
+         (1, 2, 1, 3), "b[2, 3, k]"),
         (lambda a, b: a @ b, TALL, VECTOR, (2, 1, 3), "b[3]"),
         (lambda a, b: a @ b, VECTOR, WIDE, (3,), "b[3, k]"),
         (lambda b, a: a @ b, VECTOR, TALL, (3,), "b[k, m, 3]"),
