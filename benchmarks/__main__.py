@@ -30,7 +30,7 @@ def main() -> None:
     for section in given.section or sections.SECTIONS:
         if given.no_peers and section in ("peers", "moons"):
             continue
-        for threads in THREADS if section in sections.BY_THREADS else THREADS[:1]:
+        for threads in given.threads if section in sections.BY_THREADS else given.threads[:1]:
             print(f"\n{section}, {threads} BLAS thread{'s'[: threads > 1]}", flush=True)
             for record in _records(section, threads, given):
                 print(" ", _line(record), flush=True)
@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds, to see whether all works")
     add("--no-peers", action="store_true", help="leave out what needs other frameworks")
+    add("--threads", type=int, nargs="+", default=THREADS, metavar="N",
+        help="of the BLAS (default 1 2; what does not depend on it is measured once)")
     add("--section", action="append", choices=sections.SECTIONS, help="may be repeated")
     add("--json", type=Path, metavar="PATH", help="where the results go")
     return parser
@@ -121,7 +123,7 @@ def describe(run: Run) -> str:
     for section, title in TITLES.items():
         parts.append(f"### {title}")
         records = [record for record in run.records if record.section == section]
-        for threads in THREADS:
+        for threads in sorted({r.threads for r in records if isinstance(r, Measurement)}):
             measured = [r for r in records if isinstance(r, Measurement) and r.threads == threads]
             if measured:
                 count = "One BLAS thread" if threads == 1 else f"{threads} BLAS threads"
@@ -140,6 +142,7 @@ TITLES = {
     "moons": "Numbers: the demo of micrograd",
     "start": "Start",
     "scaling": "Scaling",
+    "arithmetic": "What reproducible arithmetic costs",
 }
 
 

@@ -11,39 +11,17 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from benchmarks import pairs, worker
+from benchmarks.options import CASES, ENSEMBLE, NETWORKS, Options
 from benchmarks.pairs import Contestant, Times, joined, spread, take_turns, timed
-from benchmarks.results import Measurement, Note, Record, to_line
+from benchmarks.results import Measurement, Note, Record, compared, to_line
 from benchmarks.worker import AbsentError, Worker
 
-NETWORKS = ("T1", "T2", "T3", "T4")
-ENSEMBLE = "ensemble"
-CASES = (*NETWORKS, ENSEMBLE)
 OURS = ("eager", "captured")
 CONTROL = "by hand, again"
 REMAKES = 4
 PROCESS_BLOCK = 0.01  #: seconds; a process that was woken up finds its caches cold
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to measure.
-
-    Attributes:
-        rounds: of every comparison.
-        threads: of the BLAS.
-        cases: which of :data:`CASES`.
-        python: the interpreter that has the peers.
-        clock: whose time counts, of :data:`pairs.CLOCKS`.
-    """
-
-    rounds: int = pairs.ROUNDS
-    threads: int = 1
-    cases: Sequence[str] = CASES
-    python: str = sys.executable
-    clock: str = "wall"
 
 
 def steps(options: Options) -> Iterator[Record]:
@@ -149,15 +127,19 @@ def _measurements(
 ) -> Iterator[Measurement]:  # fmt: skip
     for reference in references:
         for name in ours:
-            yield Measurement(
-                section, case, name, reference, times.median(name), times.median(reference),
-                times.ratio(name, reference), options.rounds, options.threads, options.clock,
-            )  # fmt: skip
+            yield compared(section, case, name, reference, times, options)
 
 
 def start(options: Options) -> Iterator[Record]:
     """What it takes to begin, as whole processes."""
     from benchmarks.startup import measure
+
+    return measure(options)
+
+
+def arithmetic(options: Options) -> Iterator[Record]:
+    """Reproducible arithmetic against the ordinary one."""
+    from benchmarks.arithmetic import measure
 
     return measure(options)
 
@@ -175,6 +157,7 @@ SECTIONS: Mapping[str, Callable[[Options], Iterator[Record]]] = {
     "moons": moons,
     "start": start,
     "scaling": scaling,
+    "arithmetic": arithmetic,
 }
 BY_THREADS = ("steps", "peers")  #: what depends on the number of BLAS threads
 

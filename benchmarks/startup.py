@@ -7,15 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from benchmarks import pairs
+from benchmarks.options import Options
 from benchmarks.pairs import Contestant, Spread, take_turns
-from benchmarks.results import Measurement
+from benchmarks.results import Measurement, compared
 from benchmarks.worker import ROOT
-
-if TYPE_CHECKING:
-    from benchmarks.sections import Options
 
 LIMIT = 0.4  #: seconds for --help
 
@@ -59,14 +56,8 @@ def measure(options: Options) -> Iterator[Measurement]:
             name: process(command, cache, options.clock) for name, command in commands.items()
         }
         times = take_turns(contestants, options.rounds)
-    for name, reference in (
-        ("import tinygrad_init", "import numpy"),
-        ("import numpy", "python"),
-    ):
-        yield Measurement(
-            "start", "start", name, reference, times.median(name), times.median(reference),
-            times.ratio(name, reference), options.rounds, options.threads, options.clock,
-        )  # fmt: skip
+    yield compared("start", "start", "import tinygrad_init", "import numpy", times, options)
+    yield compared("start", "start", "import numpy", "python", times, options)
     name = "tinygrad-init --help"
     seconds = times.quartiles(name)
     yield Measurement(

@@ -87,6 +87,12 @@ def classes(count: int) -> Graph:
     return trace(y).colour({f"w{k}": k for k in range(count)})
 
 
+def stripes(count: int) -> Graph:
+    """A layer whose neurons are of as many classes."""
+    w = Tensor(np.ones((2, count)), requires_grad=True, label="w")
+    return trace((w * 2).sum()).colour({"w": list(range(count))})
+
+
 @pytest.fixture(params=["dot", "wasi"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     name: str = request.param
@@ -140,7 +146,7 @@ class TestColours:
     def test_every_colour_of_a_drawing_is_one_of_these(self, engine: str) -> None:
         known = {*palette.DARK, *palette.CLASSES, palette.CLASS_INK}
         known = {colour.lower() for colour in known} | {"none", "transparent"}
-        for graph in (two_layers(), all_kinds(), classes(20)):
+        for graph in (two_layers(), two_layers().fold(0), all_kinds(), classes(20), stripes(12)):
             svg = graph.to_svg()
             used = {
                 element.attrib[name]
@@ -168,7 +174,8 @@ class TestColours:
 class TestLegend:
     def test_has_a_key_for_each_kind_that_is_there(self, engine: str) -> None:
         for graph, kinds in (
-            (all_kinds(), list(palette.STYLES)),
+            (all_kinds(), [kind for kind in palette.STYLES if kind != "module"]),
+            (two_layers().fold(0), ["data", "constant", "module"]),
             (trace(Value(1.0, label="a") * 2), ["leaf", "constant", "output"]),
             (classes(3), ["leaf", "operation", "output"]),
         ):
@@ -214,7 +221,8 @@ class TestDirection:
 
     def test_but_not_if_it_is_wide_anyhow(self) -> None:
         model = tg.nn.scalar.MLP(3, [4, 4, 1])
-        assert "rankdir=LR" in trace(model([1.0, 2.0, 3.0]), model).to_dot()
+        graph = trace(model([1.0, 2.0, 3.0]), model)
+        assert "rankdir=LR" in graph.to_dot(detail="operations")
 
     def test_as_asked(self, tmp_path: Path) -> None:
         for direction in ("LR", "TB"):
@@ -259,7 +267,7 @@ class TestNotebook:
     def test_where_nothing_can_be_drawn_it_shows_the_text(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("tinygrad_init.graph.render.MAX_NODES", 3)
+        monkeypatch.setattr("tinygrad_init.graph.render.MAX_NODES", 2)
         y = Value(1.0, label="<b>x")
         for _ in range(100):
             y = y.tanh()
@@ -267,7 +275,7 @@ class TestNotebook:
         assert [tag for tag, _ in page.tags] == ["pre", "/pre", "p", "/p"]
         assert "n100 = tanh(n99)" in page.text
         assert "... and 41 more lines" in page.text
-        assert "No drawing: a drawing of 101 nodes (more than 3)" in page.text
+        assert "No drawing: a drawing of 3 nodes (more than 2)" in page.text
         assert "<b>x" in Page(trace(Value(1.0, label="<b>x") * 2 * 3)._repr_html_()).text
         assert trace(y)._repr_svg_() is None
 
@@ -336,7 +344,7 @@ class TestBrowser:
         self, tmp_path: Path, browser_page: Any, engine: str, scheme: str
     ) -> None:
         browser_page.emulate_media(color_scheme=scheme)
-        for graph in (all_kinds(), two_layers(), classes(20)):
+        for graph in (all_kinds(), two_layers(), two_layers().fold(1), classes(20), stripes(12)):
             browser_page.goto(graph.render(tmp_path / "graph.svg").as_uri())
             self.check(browser_page, scheme)
 

@@ -54,7 +54,8 @@ def terms(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> list[Term]:
     """All terms, in the order in which the engine finds them: the youngest operation first.
 
     Where the rule of an operation cannot be asked (a pickled graph has none of one's own, since
-    they are functions), its arguments get their gradients as a whole.
+    they are functions; a folded node stands for many), its arguments get their gradients as a
+    whole.
     """
     by_id = {node.id: node for node in nodes}
     shown = in_formulas(nodes)
@@ -69,9 +70,9 @@ def terms(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> list[Term]:
             found.append(Term(node.id, None, "", None, node.gradient, node.gradient))
         if node.gradient is None and not node.unavailable:
             continue
-        places = uses[node.id]
+        places = sorted(uses[node.id], key=lambda place: edges[place].position)
         sources = [by_id[edges[place].source] for place in places]
-        if node.recipe is None:
+        if node.recipe is None or any(one.size > 1 for one in (node, *sources)):
             as_a_whole.update(one.id for one in sources)
             continue
         for position, (amount, reason) in _amounts(node, sources).items():
@@ -96,7 +97,7 @@ def in_formulas(nodes: Sequence[GraphNode]) -> dict[str, str]:
         if node.kind == "constant" and node.shape == ()
         else wished[node.id]
         if wished[node.id] and uses[wished[node.id]] == 1
-        else f"n_{{{node.id[1:]}}}"
+        else f"{node.id[0]}_{{{node.id[1:]}}}"
         for node in nodes
     }
 

@@ -93,6 +93,15 @@ def shape(lengths: tuple[int, ...]) -> str:
     return "×".join(map(str, lengths))
 
 
+def repetition(count: int, in_a_row: bool) -> str:
+    """What is written behind the name of several.
+
+    >>> repetition(100, False), repetition(50, True), repetition(1, False)
+    (' × 100', ' × 50 in a row', '')
+    """
+    return "" if count == 1 else f" × {count:,}{' in a row' if in_a_row else ''}"
+
+
 def lines(value: Any, at_most: int = MAX_ENTRIES) -> list[str]:
     """A number or an array on a few lines: rows of entries, or the range of a large one.
 

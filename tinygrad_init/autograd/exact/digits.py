@@ -32,15 +32,15 @@ class Digits:
     a part of the other, and one product adds them up.
     """
 
-    def __init__(self, left: Array, right: Array, bits: int, scratch: Scratch) -> None:
-        *stack, m, self.p, self.terms = left.shape
-        *others, self.q, _, n = right.shape
-        self.bits, self.scratch, self.count = bits, scratch, self.p + self.q - 1
-        self.row = left.reshape(*stack, m, self.p * self.terms)
-        self.column = right.reshape(*others, self.q * self.terms, n)
-        is_stack = stack or others
-        batch = np.broadcast_shapes(tuple(stack), tuple(others)) if is_stack else ()
-        self.shape = (*batch, m, n)
+    def __init__(
+        self, row: Array, column: Array, terms: int, bits: int, scratch: Scratch
+    ) -> None:
+        self.row, self.column, self.terms, self.bits = row, column, terms, bits
+        self.p, self.q = row.shape[-1] // terms, column.shape[-2] // terms
+        self.scratch, self.count = scratch, self.p + self.q - 1
+        stacks = row.shape[:-2], column.shape[:-2]
+        batch = np.broadcast_shapes(*stacks) if any(stacks) else ()
+        self.shape = (*batch, row.shape[-2], column.shape[-1])
         self.made = scratch.empty(self.count, *self.shape)  #: the finest first
 
     def rounded(self, scale_a: Array, scale_b: Array, dtype: np.dtype[Any]) -> Array:

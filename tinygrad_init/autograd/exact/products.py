@@ -43,7 +43,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..axes import axes_of
 from .digits import Digits, ceil_log2
 from .rounding import SIGNIFICAND, round_all
-from .scratch import Scratch
+from .scratch import LINE, Scratch
 
 Array = NDArray[Any]
 
@@ -161,17 +161,20 @@ def _moderate_product(
     The numbers of a slice are within ``2**(bits - 1)`` units, and a digit adds ``terms * limit``
     products of two of them at the most. That it stays within 2**53 decides about the bits.
     """
+    terms = a.shape[-1]
     for limit in SLICES:
-        bits = (SIGNIFICAND + 2 - ceil_log2(a.shape[-1] * limit)) // 2
+        bits = (SIGNIFICAND + 2 - ceil_log2(terms * limit)) // 2
         with Scratch() as scratch:
-            left = scratch.empty(*a.shape[:-1], limit, a.shape[-1])
-            right = scratch.empty(*b.shape[:-2], limit, *b.shape[-2:])
-            places = range(limit)
-            p = _split(a, scale_a, bits, [left[..., s, :] for s in places], scratch)
-            q = p and _split(b, scale_b, bits, [right[..., -1 - s, :, :] for s in places], scratch)
+            # With a gap: rows that are a power of two apart would share a few lines of the cache.
+            row = scratch.empty(*a.shape[:-1], limit * terms + LINE)
+            left = [row[..., s * terms : (s + 1) * terms] for s in range(limit)]
+            column = scratch.empty(*b.shape[:-2], limit * terms, b.shape[-1])
+            right = [column[..., s * terms : (s + 1) * terms, :] for s in reversed(range(limit))]
+            p = _split(a, scale_a, bits, left, scratch)
+            q = p and _split(b, scale_b, bits, right, scratch)
             if p and q:
-                digits = Digits(left[..., :p, :], right[..., -q:, :, :], bits, scratch)
-                return digits.rounded(scale_a, scale_b, dtype)
+                row, column = row[..., : p * terms], column[..., -q * terms :, :]
+                return Digits(row, column, terms, bits, scratch).rounded(scale_a, scale_b, dtype)
     return None
 
 

@@ -117,23 +117,29 @@ def _round_one(digits: list[float], dtype: np.dtype[Any]) -> Any:
     """The sum of the digits, by exact addition."""
     nearest = math.fsum(digits)
     rest = 0.0 if dtype.itemsize >= 8 else math.fsum([*digits, -nearest])
-    return to_odd(np.float64(nearest), rest)
+    return to_odd(np.array(nearest), rest)
 
 
 def round_pair(high: Array, low: Array, dtype: np.dtype[Any]) -> Array:
     """``high + low``, rounded once; for a dtype narrower than float64 rounded to odd."""
     nearest: Array = high + low
     nearest += 0.0  # a zero is +0
-    return nearest if dtype.itemsize >= 8 else to_odd(nearest, low - (nearest - high))
+    if dtype.itemsize >= 8:
+        return nearest
+    error = nearest - high
+    return to_odd(nearest, np.subtract(low, error, out=error))
 
 
-def to_odd(nearest: Any, error: Any) -> Array:
+def to_odd(nearest: Array, error: Any) -> Array:
     """Where rounding was inexact, the neighbour on the side of the error whose last bit is 1.
 
     In a format with two bits less, or fewer, that is no tie and on the right side of each, so
-    rounding once more gives what rounding the exact value would have given.
+    rounding once more gives what rounding the exact value would have given. ``nearest`` is
+    overwritten.
     """
     is_inexact = error != 0
     is_too_far = is_inexact & ((error < 0) != (nearest < 0))  # from zero
-    bits: Array = nearest.view(np.int64)
-    return ((bits - is_too_far) | is_inexact).view(np.float64)
+    bits = nearest.view(np.int64)
+    bits -= is_too_far
+    bits |= is_inexact
+    return nearest

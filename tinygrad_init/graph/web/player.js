@@ -218,6 +218,8 @@ class Player {
     const { words } = this.page;
     const { nodes, terms } = this.graph;
     const paragraph = (text) => Object.assign(document.createElement("p"), { textContent: text });
+    for (const old of document.querySelectorAll("li.now")) old.classList.remove("now");
+    document.querySelector(`#term-${term}`)?.classList.add("now");
     const copies = (selector) => [...document.querySelectorAll(selector)].map((one) => one.cloneNode(true));
     if (phase === "forward") {
       words.replaceChildren(...copies(`#about-${nodes[node].id} > .worked`));
