@@ -618,8 +618,16 @@ def examples() -> list[Explanation]:
     loss = loss_of(model, inputs, labels)
     loss.label = "loss"
     w = model.layers[0].weight
+    rate, out = Value(0.1, label="learning rate"), Value(2.0, label="w_out")
+    greek = Value(-1.0, label="η")
+    m = Tensor([[1.0, 3.0, 3.0], [0.0, 2.0, 1.0]], requires_grad=True, label="m_2")
+    moved = F.where(m, m.std(axis=1, keepdims=True), 1.0) * m.max(axis=0) + m.T.T[:, ::-1]
     return [
         tg.explain(*micrograd()),
+        tg.explain((rate * out).elu() * greek.relu() + rate**-2, wrt=rate),
+        tg.explain(y, wrt=x, digits=None, shown=2),
+        tg.explain((moved.softmax() ** 2).sum(), wrt=m),
+        tg.explain(loss, wrt=w, compare=(1, 4), names=model, digits=12),
         tg.explain((x * x * x + 2) ** 2 / x, wrt=x),
         tg.explain(y, wrt=x),
         tg.explain(loss, wrt=w),

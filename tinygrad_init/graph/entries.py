@@ -132,8 +132,11 @@ def _step(told: Told, node: Node) -> str:
     users = list(dict.fromkeys(use.user for use in uses))
     computed = ", ".join(code(told.named.equation(user)) for user in users[:MAX_USES])
     branches = f", {len(uses)} contributions add up" if len(uses) > 1 else ""
+    # Each in a formula of its own, so that lines may break between them.
+    first, *others = parts
+    whole = " ".join([f"${told.total(node)} = {first}$", *(f"${{}} + {one}$" for one in others)])
     return (
-        f"{computed}{branches}: ${told.total(node)} = {' + '.join(parts)}$; "
+        f"{computed}{branches}: {whole}; "
         f"{told.named.shape(node)}, {_range(told.gradients[node])}{_note(told, node)}"
     )
 
