@@ -280,8 +280,7 @@ def formulas(told: Told, found: Sequence[Flow], place: tuple[int, ...]) -> list[
         upstream = symbols.entry_of_total(y, user, where)
         operands = named.operands(use.user)
         local = at_entry(use.user, use.position, user, operands, place, where, named.digits) or (
-            rf"\partial {symbols.entry(user, where)} / "
-            rf"\partial {symbols.entry(named.symbol(told.x), place)}"
+            symbols.entry_of_partial(user, where, named.symbol(told.x), place)
         )
         sign = rf"\sum_{{{', '.join(letters)}}} " if letters else ""
         times = "" if local == ONE else rf"{symbols.in_brackets(local)} \,\cdot\, "
