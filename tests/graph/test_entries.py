@@ -122,6 +122,17 @@ def test_the_formula_of_an_entry_names_the_numbers_of_its_table(
         assert entry_of(said, {"a": a, "b": b}, **values) == pytest.approx(term.factors[0])
 
 
+def test_a_lookup_does_not_go_everywhere() -> None:
+    table = Tensor(np.arange(12.0).reshape(6, 2), requires_grad=True, label="E")
+    found = table[np.array([5, 1, 5])]
+    found.label = "z"
+    text = str(tg.explain((found**2).sum(), wrt=table, index=(5, 1)))
+    assert "dy/dE[5, 1] = Σ_k ∂z[k, 1]/∂E[5, 1] · dy/dz[k, 1]" in text
+    assert "z[1, 1]" not in text
+    everywhere = str(tg.explain((table[np.array([5, 5])] ** 2).sum(), wrt=table, index=(5, 1)))
+    assert "dy/dE[5, 1] = Σ_k dy/dn₁[k, 1]" in everywhere
+
+
 def test_gradients_that_are_not_finite_are_not_added_up_to_a_number() -> None:
     x = np.array([[0.0, 1.0], [1.0, 2.0]])
     w = Tensor([[1e308, 1.0], [1e308, 2.0]], requires_grad=True, label="W")
