@@ -68,6 +68,12 @@ def value(x: Any) -> Any:
     return read(trace(x))["nodes"][0]["value"]
 
 
+def written(numbers: list[Any]) -> Any:
+    """What stands for several numbers of a folded graph."""
+    graph = trace(sum(Value(number) * 0 for number in numbers)).fold("repeats")
+    return read(graph)["nodes"][0]["value"]
+
+
 class TestNumbers:
     @pytest.mark.parametrize(
         ("number", "written"),
@@ -107,6 +113,10 @@ class TestNumbers:
             "min": -4.0, "max": 3.0, "norm": 5.0, "nan": 1, "inf": 2, "zero": 95,
         }
         assert value(Tensor(np.full(65, math.nan)))["norm"] is None
+        exact = [Fraction(1, 3), 10**400, math.nan, math.inf, -0.5, *[0] * 60]
+        assert written(exact) == {
+            "min": -0.5, "max": str(10**400), "norm": "inf", "nan": 1, "inf": 1, "zero": 60,
+        }
         for huge in (1e154, 1e200):  # the sum of the squares is too large, then each square
             assert value(Tensor(np.full(65, huge)))["norm"] == "inf"
         assert value(Tensor(np.arange(65) > 60))["max"] is True

@@ -38,6 +38,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -150,15 +151,25 @@ def _entries(array: np.ndarray[Any, Any]) -> list[Any]:
 
 
 def _summary(array: np.ndarray[Any, Any]) -> dict[str, Any]:
-    finite = array[np.isfinite(array)]
+    # Fractions and numbers that no array type holds are finite; among them may be floats.
+    rounded = np.vectorize(_rounded, [float])(array) if array.dtype == object else array
+    finite = array[np.isfinite(rounded)]
     return {
         "min": _number(finite.min()) if finite.size else None,
         "max": _number(finite.max()) if finite.size else None,
-        "norm": _number(_norm(finite)) if finite.size else None,
-        "nan": int(np.count_nonzero(np.isnan(array))),
-        "inf": int(np.count_nonzero(np.isinf(array))),
+        "norm": _number(_norm(rounded[np.isfinite(rounded)])) if finite.size else None,
+        "nan": int(np.count_nonzero(np.isnan(rounded))),
+        "inf": int(np.count_nonzero(np.isinf(rounded))),
         "zero": int(array.size - np.count_nonzero(array)),
     }
+
+
+def _rounded(x: Any) -> float:
+    """A float; the largest one in place of a number that is too large."""
+    try:
+        return float(x)
+    except OverflowError:
+        return -sys.float_info.max if x < 0 else sys.float_info.max
 
 
 def _norm(array: np.ndarray[Any, Any]) -> float:

@@ -97,7 +97,8 @@ class GraphScope:
     """A part of the computation that has a name: the call of a layer or of a loss.
 
     Attributes:
-        id: ``"s0"``, ``"s1"``, ..., in the order in which their first nodes were recorded.
+        id: ``"s0"``, ``"s1"``, ..., in the order of their first operations; in a folded graph
+            ``"r0"``, ``"r1"``, ... for loops.
         kind: the class of the module, such as ``"Linear"``, or the name given to ``tg.scope``.
         label: where it is kept among the names that :func:`trace` was given, such as
             ``"layers.0"``; may be empty.

@@ -27,20 +27,22 @@ class Modules(NamedTuple):
     """The objects that computed: layers and the like.
 
     Attributes:
+        scopes: in the order of their first operations, outer ones before inner ones.
         ids: ``"m0"``, ``"m1"``, ... in the order of their first calls, by identity.
         holding: for every node that they hold, by identity, the ids of those that do.
         alive: the objects themselves, so that no other object gets their identity meanwhile.
     """
 
+    scopes: list[scope]
     ids: dict[int, str]
     holding: dict[int, list[str]]
     alive: list[Any]
 
 
-def modules(of_nodes: Iterable[scope | None]) -> Modules:
+def modules(of_operations: Iterable[scope | None]) -> Modules:
     """The owners of scopes, and what they hold."""
-    found = Modules({}, {}, [])
-    for one in _known(of_nodes).values():
+    found = Modules(list(_known(of_operations).values()), {}, {}, [])
+    for one in found.scopes:
         owner = one.owner
         if owner is None or id(owner) in found.ids:
             continue
@@ -112,7 +114,7 @@ def described(
     scopes = []
     labels = {} if names is None else names_of_owners(names)
     written: dict[int, str] = {}  # by owner, who may be called a thousand times
-    for key, one in _known(of_nodes).items():
+    for key, one in _known([*(known.scopes if known else ()), *of_nodes]).items():
         owner = one.owner
         if id(owner) not in written:
             written[id(owner)] = "" if owner is None else _description(owner)
