@@ -93,16 +93,6 @@ def stripes(count: int) -> Graph:
     return trace((w * 2).sum()).colour({"w": list(range(count))})
 
 
-@pytest.fixture(params=["dot", "wasi"])
-def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    name: str = request.param
-    if name == "dot" and shutil.which("dot") is None:
-        pytest.skip("Graphviz's dot is not installed")
-    if name == "wasi":
-        monkeypatch.setenv("PATH", "")
-    return name
-
-
 class TestColours:
     @pytest.mark.parametrize("shade", [str, dark], ids=["light", "dark"])
     def test_contrast(self, shade: Any) -> None:

@@ -198,6 +198,11 @@ class TestContent:
         assert f"stands for{many.size:,} alike" in card(page, many.id)
         assert len(data(page)["nodes"]) == len(graph.nodes)
 
+    def test_a_closed_module_of_several_results_has_no_number_of_its_own(self) -> None:
+        model = tg.nn.scalar.MLP(2, [3, 2, 1], rng=0)
+        nodes = data(trace(model([1.0, 2.0]), model).fold(1).to_html())["nodes"]
+        assert [node["rows"] for node in nodes] == [[0, 0], [0, 0], [1, 1]]
+
     def test_a_result_in_a_closed_module_is_called_by_it(self) -> None:
         x = Value(2.0, label="x")
         with tg.scope("loss"):

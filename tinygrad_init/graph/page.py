@@ -144,8 +144,7 @@ def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
     lines, is_striped = facts(node), in_stripes(node)
     if is_striped:
         lines = [[" ".join(each)] for each in lines]
-    has_value = node.kind != "module" or node.value is not None
-    value, gradient = (lines[0], lines[1:]) if has_value else ([], lines)
+    value, gradient = (lines[0], lines[1:]) if lines else ([], [])  # a module of several results
     name = cards.names[node.id]
     parts = [name, node.id, node.label[:200], node.operation, node.symbol, node.kind]
     shown = None if node.gradient is None else text.inline(node.gradient)

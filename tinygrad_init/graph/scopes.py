@@ -118,7 +118,7 @@ def described(
         owner = one.owner
         if id(owner) not in written:
             written[id(owner)] = "" if owner is None else _description(owner)
-        label = "" if owner is None else labels.get(id(owner), "")
+        label = labels.get(id(owner), "")
         title = ": ".join(filter(None, [label, written[id(owner)] or one.name]))
         outer = "" if one.outer is None else ids[id(one.outer)]
         ids[key] = f"s{len(ids)}"
