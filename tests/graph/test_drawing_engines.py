@@ -207,12 +207,16 @@ class TestNoEnd:
 
 
 class TestInterrupted:
-    """Ctrl-C, which a program gets while it waits for a layout."""
+    """Ctrl-C, which a program gets while it waits for a layout.
+
+    What a shell runs in the background ignores it, and so do the programs that that starts.
+    """
 
     PROGRAM = """
         import os, signal, threading
         from tinygrad_init.graph import render
         from tests.graph.test_drawing_engines import ENDLESS, QUICK, all_ended
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         render.svg(QUICK, 2)
         threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         try:
@@ -238,6 +242,7 @@ class TestInterrupted:
         program = """
             import os, signal, threading
             from tinygrad_init.graph import wasi
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
             while True:
                 wasi.svg("digraph { a -> b }", 60)
