@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import random
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -152,6 +153,10 @@ class TestDemo:
 
     @pytest.mark.parametrize("suffix", [".svg", ".png", ".html", ".dot"])
     def test_is_drawn(self, graph: Graph, tmp_path: Path, suffix: str) -> None:
+        if suffix == ".png" and shutil.which("dot") is None:
+            with pytest.raises(GraphError, match="install Graphviz"):
+                graph.render(tmp_path / "demo.png")
+            return
         assert graph.render(tmp_path / f"demo{suffix}").stat().st_size > 1_000
         svg = graph.to_svg()
         assert svg.count('class="node"') == len(graph.fold().nodes) == 19
