@@ -30,6 +30,16 @@ class How(NamedTuple):
     arithmetic: int
 
 
+NEVER = (0.0,)  #: the tick of the last change of data that did not change
+_last_change = [0.0]  #: the tick of the last change of any data
+
+
+def tick_of_change() -> float:
+    """The time of a change that happens now."""
+    _last_change[0] = tick()
+    return _last_change[0]
+
+
 WITHOUT_PARAMS = How(NO_PARAMS, modes.PLAIN), How(NO_PARAMS, modes.EXACT)
 
 
@@ -52,17 +62,18 @@ class Node:
     """
 
     __slots__ = (
-        "__weakref__", "_data", "_first", "_rest", "age", "evidence", "grad", "how", "label",
-        "operation", "requires_grad", "scope",
+        "__weakref__", "_changes", "_data", "_first", "_keeps_grad", "_rest", "age", "evidence",
+        "grad", "how", "label", "operation", "requires_grad", "scope",
     )  # fmt: skip
     kind: ClassVar[str] = "node"
-    is_watched: ClassVar[bool] = False  #: whether changes of the data are noted
-    _changes: Any = (0,)  #: the tick of the last one
-    _shows_grad: ClassVar[Callable[[Any], bool] | None] = None  #: where; everywhere unless said
+    holds: ClassVar[type]  #: what ``data`` is nearly always
+    grad_of_none: ClassVar[Any] = None  #: ``grad`` where none has arrived
+    #: Which results show what ``backward`` finds; all of them, unless said.
+    _shows_grad: ClassVar[Callable[[Any], bool] | None] = None
 
-    def __init__(self, data: Any, requires_grad: bool, label: str) -> None:
+    def __init__(self, data: Any, requires_grad: bool = False, label: str = "") -> None:
         self._data = data
-        self.grad: Any = None
+        self.grad = self.grad_of_none
         self.label, self.requires_grad = label, requires_grad
         self.operation: Operation | None = None
         self._first = self._rest = None
@@ -70,23 +81,18 @@ class Node:
         self.age = tick()
         self.evidence: anomaly.Evidence | None = None
         self.scope: scopes.scope | None = None
-
-    # No tuple is kept for one or two arguments: half as many objects for the garbage collector, which
-    # otherwise takes 0.18 of the 0.57 s of a training step with 65,818 Values.
+        self._changes: Sequence[float] = NEVER
+        self._keeps_grad = False
 
     @property
     def arguments(self) -> tuple[Any, ...]:
         """What the operation was applied to."""
-        first, rest = self._first, self._rest
-        if rest is None:
-            return () if first is None else (first,)
-        return (first, *rest) if type(rest) is tuple else (first, rest)
+        return _arguments(self)
 
     @arguments.setter
     def arguments(self, arguments: tuple[Any, ...]) -> None:
-        self._first, self._rest = arguments[0], None
-        if len(arguments) > 1:
-            self._rest = arguments[1] if len(arguments) == 2 else arguments[1:]
+        self._first, *rest = arguments
+        self._rest = rest[0] if len(rest) == 1 else tuple(rest) or None
 
     params = property(lambda self: self.how.params, doc="The settings of the operation.")
     arithmetic = property(lambda self: self.how.arithmetic, doc="In which it was recorded.")
@@ -94,8 +100,15 @@ class Node:
     # What the two kinds of node answer differently.
 
     @classmethod
-    def _wrap(cls, data: Any, made_by: str = "") -> Any:
-        """A node around a result of an operation, without history so far."""
+    def _admit(cls, data: Any, made_by: str = "") -> Any:
+        """``data`` as nodes hold it."""
+
+    @classmethod
+    def _wrap(cls, data: Any) -> Any:
+        """A node around a result, without history so far."""
+        node = cls.__new__(cls)
+        Node.__init__(node, cls._admit(data))
+        return node
 
     def _seed(self, gradient: Any, create_graph: bool) -> Any:
         """The gradient to start from: as given, or one."""
@@ -166,15 +179,25 @@ def _restore(kind: type[Node], data: Any, requires_grad: bool, label: str, grad:
     return node
 
 
+def _arguments(node: Node) -> tuple[Any, ...]:
+    # No tuple is kept for one or two arguments: half as many objects for the garbage collector,
+    # which otherwise takes 0.18 of the 0.57 s of a training step with 65,818 Values.
+    first, rest = node._first, node._rest
+    if rest is None:
+        return () if first is None else (first,)
+    return (first, *rest) if type(rest) is tuple else (first, rest)
+
+
 def data_of(argument: Any) -> Any:
     """The bare number or array of an argument."""
     return argument._data if isinstance(argument, Node) else argument
 
 
-def youngest_first(root: Node, everything: bool = False) -> list[Node]:
+def youngest_first(root: Node, everything: bool = False, leaves: bool = True) -> list[Node]:
     """``root`` and every node through which its gradient flows, results before arguments.
 
-    With ``everything`` also the nodes through which it does not.
+    With ``everything`` also the nodes through which it does not; without ``leaves`` only what an
+    operation made.
 
     Why an order at all? With ``b = a + a`` and ``c = b + b`` the gradient of ``b`` must be
     complete, from both of its uses, before it is passed on to ``a``. A node is younger than its
@@ -182,11 +205,14 @@ def youngest_first(root: Node, everything: bool = False) -> list[Node]:
     """
     found, waiting = {root}, [root]
     while waiting:
-        for argument in waiting.pop().arguments:
-            is_new = isinstance(argument, Node) and argument not in found
-            if is_new and (argument.requires_grad or everything):
+        for argument in _arguments(waiting.pop()):
+            if not isinstance(argument, Node) or argument in found:
+                continue
+            if argument.operation is not None:
                 found.add(argument)
                 waiting.append(argument)
+            elif leaves and (argument.requires_grad or everything):
+                found.add(argument)
     return sorted(found, key=attrgetter("age"), reverse=True)
 
 
@@ -197,17 +223,17 @@ def backpropagate(
     """The gradient of ``root`` (times ``gradient``) with respect to every node it depends on.
 
     Numbers or arrays, or nodes that can be differentiated again if ``create_graph``. Nobody's
-    ``.grad`` is touched. Arguments and errors are those of :meth:`Node.backward`. Unless all are
-    wanted, the gradients of the others are let go as soon as they were passed on.
+    ``.grad`` is touched. Arguments and errors are those of :meth:`Node.backward`. The gradients of
+    results that are not wanted are let go as soon as they were passed on.
     """
     if not root.requires_grad:
         raise errors.nothing_to_follow(root)
     seed = root._seed(gradient, create_graph)
     is_bare = create_graph and not isinstance(seed, Node)
     gradients: dict[Node, Any] = {root: root._wrap(seed) if is_bare else seed}
-    for node in youngest_first(root):
+    for node in youngest_first(root, leaves=False):
         gradient = gradients.get(node)
-        if gradient is None:  # what no gradient arrived at has no derivative where it was used
+        if gradient is None or node.operation is None:  # nothing arrives, or nothing is beyond
             continue
         for argument, found in vector_jacobian_products(node, gradient, create_graph):
             if (known := gradients.get(argument)) is not None:
@@ -228,12 +254,12 @@ def vector_jacobian_products(
         return []
     if arithmetic != modes.current().arithmetic:
         raise errors.other_arithmetic(node)
-    arguments, is_marked = node.arguments, node.evidence is not None
+    arguments, is_marked = _arguments(node), node.evidence is not None
     operands = [gradient, node if create_graph else node._data]
     for argument in arguments:  # a loop: a comprehension takes 0.2 of 1.5 us more
         is_bare = create_graph or not isinstance(argument, Node)
         operands.append(argument if is_bare else argument._data)
-    is_changed = node.is_watched and _is_changed(node)
+    is_changed = node.age < _last_change[0] and _is_changed(node)
     products: list[tuple[Node, Any]] = []
     at_once = None  # what the one rule of a variadic operation gives
     steps = operation.steps * len(arguments) if operation.is_variadic else operation.steps

@@ -34,17 +34,18 @@ def mse(prediction: Any, target: ArrayLike | Tensor) -> Any:
     prediction = _as_tensor(prediction)
     if not isinstance(target, (Tensor, np.ndarray)):
         target = Tensor(target)
-    axes = 2 if prediction.ndim > 1 else 1
-    if not prediction.ndim:
+    shape = prediction.shape
+    if not shape:
         raise ShapeError("mse: one prediction alone is an array of one: give shape (1,)")
-    if target.shape not in (prediction.shape, prediction.shape[-axes:]):
+    axes = (-2, -1) if len(shape) > 1 else (-1,)
+    if target.shape not in (shape, shape[-2:]):
         advice = ""
-        if prediction.shape == (*target.shape, 1):
+        if shape == (*target.shape, 1):
             advice = ": add the feature axis, target[:, None]"
         raise ShapeError(
-            f"mse: prediction has shape {prediction.shape} and target {target.shape}{advice}"
+            f"mse: prediction has shape {shape} and target {target.shape}{advice}"
         )
-    return F.mse(prediction, target, axis=tuple(range(-axes, 0)))
+    return F.mse.apply((prediction, target), {"axis": axes})
 
 
 @scope("cross_entropy")

@@ -13,7 +13,6 @@ from ..axes import axes_of
 from ..exact import products, selections
 from ..inputs import floating
 from ..table import F
-from .products import matrix_product
 
 
 _reduced = lru_cache(maxsize=256)(axes_of)  # saves 2 us of a step with the mean squared error
@@ -35,16 +34,28 @@ def _spread(g: Any, x: Any, axis: Any) -> Any:
     return F.broadcast_to(F.reshape(g, shape=kept_shape(x, axis)), shape=x.shape)
 
 
-def _sum(x: Any, axis: Any, keepdims: bool) -> Any:
+def sum_over(x: Any, axis: Any, keepdims: bool) -> Any:
     """``np.sum`` without its wrapper, and where it adds up the rows of matrices, by BLAS.
 
     A product with ones does that in a third of the time: in 1 instead of 3 us for 64x128.
     """
-    rows = np.ndim(x) - 2
-    if axis in (-2, rows, (rows,)) and rows >= 0 and x.dtype.char in "fd":
-        total = matrix_product(_ones(x.shape[-2], x.dtype), x)
-        return np.expand_dims(total, -2) if keepdims else total
+    if type(x) is np.ndarray and x.dtype.char in "fd" and x.ndim > 1:
+        rows = x.ndim - 2
+        if axis in (-2, rows, (rows,)):
+            ones = _ones(x.shape[-2], x.dtype)
+            total = np.matmul(ones, x) if rows else ones.dot(x)
+            return np.expand_dims(total, -2) if keepdims else total
+        if type(axis) is tuple and len(axis) == x.ndim:
+            axis = None
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
+
+
+_OF_ROWS = {"axis": -2, "keepdims": False}
+
+
+def sum_of_rows(g: Any) -> Any:
+    """Over the last but one axis, that of the examples."""
+    return F.sum.apply((g,), _OF_ROWS)
 
 
 @lru_cache(maxsize=64)
@@ -68,7 +79,7 @@ _AXES = "axes that it has, each named once, and entries to reduce"
 _ONE_AXIS = "one axis that it has, and entries along it"
 
 F.define(
-    "sum", _sum, products.sum,
+    "sum", sum_over, products.sum,
     lambda g, _y, _x, *, axis, keepdims: _spread(g, _x, axis),
     wants=_AXES, params=_SETTINGS, formula=r"\sum_i x_i", symbol="Σ",
 )
