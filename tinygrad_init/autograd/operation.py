@@ -18,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from . import anomaly, errors, modes, scopes
+from . import anomaly, errors, modes
 from .inputs import ARRAYS, NUMBERS, REAL, check_setting, operand
+from .modes import current
+from .scopes import current as current_scope
 from .tape import WITHOUT_PARAMS, How, Node
 
 Function = Callable[..., Any]
@@ -117,13 +119,6 @@ class Operation:
                 bare.append(arg)
         if kind is None:
             return self.on_arrays(bare, params) if has_array else self.on_numbers(bare, params)
-        return self._record(kind, args, params, bare, is_tracked, has_array)
-
-    def _record(
-        self, kind: type[Node], args: tuple[Any, ...], params: Mapping[str, Any],
-        bare: list[Any], is_tracked: bool, has_array: bool,
-    ) -> Any:  # fmt: skip
-        """Compute and, if a derivative can flow through it, remember how."""
         if kind.holds is np.ndarray:
             data = self.on_arrays(bare, params)
             if type(data) is not np.ndarray or data.dtype.char not in REAL:
@@ -139,7 +134,7 @@ class Operation:
                     return data
         node = kind.__new__(kind)
         Node.__init__(node, data)
-        settings, node.scope = modes.current(), scopes.current()
+        settings, node.scope = current(), current_scope()
         if settings.detecting:
             node.evidence = anomaly.inspect(self.name, node._data, bare)
         if self.is_view and isinstance(args[0], kind) and np.may_share_memory(data, bare[0]):
@@ -184,7 +179,7 @@ class Operation:
 
     def on_arrays(self, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """The same, where there is an array among the arguments."""
-        kernel = self.kernels[modes.current().arithmetic]
+        kernel = self.kernels[current().arithmetic]
         if kernel is None:
             raise errors.not_reproducible(self.name)
         try:
@@ -195,7 +190,7 @@ class Operation:
     def on_numbers(self, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """The same, where there is none."""
         assert self.scalar is not None
-        plain, kernel = self.kernels[modes.PLAIN], self.kernels[modes.current().arithmetic]
+        plain, kernel = self.kernels[modes.PLAIN], self.kernels[current().arithmetic]
         if kernel is None:
             raise errors.not_reproducible(self.name)
         try:

@@ -131,16 +131,16 @@ class Tensor(ArrayLike):
         return gradient if has_history else seed
 
     def _fit(self, gradient: Any) -> Any:
-        shape, dtype = self._data.shape, self._data.dtype
+        data = self._data
         if type(gradient) is not np.ndarray and not isinstance(gradient, ArrayLike):
             gradient = real(gradient, "a rule")
-        if gradient.shape != shape:
-            gradient = _unbroadcast(gradient, shape)
-        if gradient.dtype == dtype:
+        if gradient.shape != data.shape:
+            gradient = _unbroadcast(gradient, data.shape)
+        if gradient.dtype == data.dtype:
             return gradient
-        if dtype.kind != "f":
-            raise errors.not_differentiable(dtype)
-        return F.astype(gradient, dtype)
+        if data.dtype.kind != "f":
+            raise errors.not_differentiable(data.dtype)
+        return F.astype(gradient, data.dtype)
 
     def _collect(self, found: Mapping[Node, Any]) -> None:
         gradient = found[self]
@@ -165,17 +165,14 @@ class Tensor(ArrayLike):
 def _unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
     """Sum ``gradient`` over the axes along which an operand of ``shape`` was repeated."""
     extra = len(gradient.shape) - len(shape)
-    if extra > 0 and gradient.shape[extra:] == shape:  # new axes in front, as for a bias
-        return _sum(gradient, tuple(range(extra)), keepdims=False)
+    if extra == 1 == len(shape) and gradient.shape[1:] == shape:  # as for a bias
+        return F.sum_rows(gradient)
     aligned = zip(gradient.shape[max(extra, 0) :], shape, strict=False)
     repeated = [extra + k for k, (is_long, length) in enumerate(aligned) if length == 1 != is_long]
     axes = (*range(extra), *repeated)
-    summed = _sum(gradient, axes, keepdims=True) if axes else gradient
+    summed = F.sum(gradient, axis=axes, keepdims=True) if axes else gradient
     fitted = F.reshape(summed, shape=summed.shape[max(extra, 0) :])
     if fitted.shape != shape:
         raise errors.gradient_shape(gradient.shape, shape)
     return fitted
 
-
-def _sum(gradient: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    return F.sum.apply((gradient,), {"axis": axes, "keepdims": keepdims})

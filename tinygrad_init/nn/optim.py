@@ -122,8 +122,7 @@ class Optimiser:
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        parameters = self.parameters
-        if not (len(parameters) == len(self._arranged) and all(map(is_, parameters, self._arranged))):
+        if not all(map(is_, (group["parameters"] for group in self.groups), self._arranged)):
             self._arrange()
         for row in tuple(self._rows):
             gradient = row.gradient()
@@ -141,6 +140,8 @@ class Optimiser:
 
     def _arrange(self) -> None:
         """Put the parameters into rows; what is remembered of them stays with them."""
+        for group in self.groups:
+            group["parameters"] = tuple(group["parameters"])
         _refuse_what_cannot_be_optimised(self.parameters)
         known = {id(one.parameters[0]): one.state for row in self._rows for one in row.apart()}
         singles = [
@@ -149,7 +150,7 @@ class Optimiser:
         ]  # fmt: skip
         is_entrywise = getattr(type(self)._change, "is_entrywise", False)
         self._rows = joined(singles) if is_entrywise else singles
-        self._arranged = self.parameters
+        self._arranged = [group["parameters"] for group in self.groups]
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling and copying: each parameter will have memory of its own there."""

@@ -42,6 +42,7 @@ class Row:
         is_one = len(parameters) == 1
         self._parts = [] if is_one else [parameter.data for parameter in parameters]
         self._whole = None if is_one else _whole(self._parts)
+        self._clocks = [parameter._shared_changes() for parameter in parameters]
 
     @property
     def data(self) -> Array:
@@ -55,8 +56,9 @@ class Row:
         given, dtype = [], self._whole.dtype
         for parameter, part in zip(self.parameters, self._parts, strict=True):
             gradient = parameter.grad
-            is_alike = type(gradient) is np.ndarray and gradient.dtype == dtype
-            if not is_alike or gradient.shape != part.shape or parameter._data is not part:
+            if type(gradient) is not np.ndarray or gradient.dtype != dtype or (
+                gradient.shape != part.shape or parameter._data is not part
+            ):
                 break
             given.append(gradient)
         else:
@@ -69,8 +71,8 @@ class Row:
         data = self.data
         data -= change
         now = tick_of_change()
-        for parameter in self.parameters:
-            parameter._shared_changes()[0] = now
+        for clock in self._clocks:
+            clock[0] = now
 
     def __reduce__(self) -> Any:
         return Row, (self.settings, self.parameters, self.state)

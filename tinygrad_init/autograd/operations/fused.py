@@ -15,7 +15,7 @@ from ..exact import products
 from ..operation import Function
 from ..table import F
 from .products import for_right, matrix_product
-from .reductions import kept_shape, sum_of_rows, sum_over
+from .reductions import kept_shape, sum_over
 
 # A layer: with members, an axis of them stands in front of the matrix and of the bias.
 
@@ -42,7 +42,7 @@ def _layer(x: Any, w: Any, b: Any) -> Any:
 
 def _for_bias(g: Any, _y: Any, _x: Any, _w: Any, _b: Any) -> Any:
     if len(g.shape) == len(_b.shape) + 1:
-        return sum_of_rows(g)
+        return F.sum_rows(g)
     if len(_b.shape) == 1:
         return g
     # A sum over the examples even if there is only one, as alone: an exact sum that is zero is +0.

@@ -35,27 +35,14 @@ def _spread(g: Any, x: Any, axis: Any) -> Any:
 
 
 def sum_over(x: Any, axis: Any, keepdims: bool) -> Any:
-    """``np.sum`` without its wrapper, and where it adds up the rows of matrices, by BLAS.
-
-    A product with ones does that in a third of the time: in 1 instead of 3 us for 64x128.
-    """
-    if type(x) is np.ndarray and x.dtype.char in "fd" and x.ndim > 1:
-        rows = x.ndim - 2
-        if axis in (-2, rows, (rows,)):
-            ones = _ones(x.shape[-2], x.dtype)
-            total = np.matmul(ones, x) if rows else ones.dot(x)
-            return np.expand_dims(total, -2) if keepdims else total
-        if type(axis) is tuple and len(axis) == x.ndim:
-            axis = None
+    """``np.sum`` without its wrapper, which takes 1 us."""
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
 
-_OF_ROWS = {"axis": -2, "keepdims": False}
-
-
-def sum_of_rows(g: Any) -> Any:
-    """Over the last but one axis, that of the examples."""
-    return F.sum.apply((g,), _OF_ROWS)
+def _sum_rows(x: Any) -> Any:
+    x = floating(np.asarray(x))
+    ones = _ones(x.shape[-2], x.dtype)
+    return ones.dot(x) if x.ndim == 2 else np.matmul(ones, x)
 
 
 @lru_cache(maxsize=64)
@@ -82,6 +69,12 @@ F.define(
     "sum", sum_over, products.sum,
     lambda g, _y, _x, *, axis, keepdims: _spread(g, _x, axis),
     wants=_AXES, params=_SETTINGS, formula=r"\sum_i x_i", symbol="Σ",
+)
+# A product with ones has BLAS add up the rows of a matrix: for 64x128 in 1 instead of 3 us.
+F.define(
+    "sum_rows", _sum_rows, lambda x: products.sum(x, axis=-2),
+    lambda g, _y, _x: _spread(g, _x, -2),
+    wants="two axes or more", formula=r"\mathbf 1^{\mathsf T} x", symbol="Σ",
 )
 F.define(
     "mean", _mean, _mean,
