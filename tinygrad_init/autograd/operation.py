@@ -119,7 +119,7 @@ class Operation:
                 bare.append(arg)
         if kind is None:
             return self.on_arrays(bare, params) if has_array else self.on_numbers(bare, params)
-        if kind.holds is np.ndarray:
+        if kind.is_watched:
             data = self.on_arrays(bare, params)
             if type(data) is not np.ndarray or data.dtype.char not in REAL:
                 data = kind._admit(data, self.name)

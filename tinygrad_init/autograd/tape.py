@@ -67,7 +67,7 @@ class Node:
         "grad", "how", "label", "operation", "requires_grad", "scope",
     )  # fmt: skip
     kind: ClassVar[str] = "node"
-    holds: ClassVar[type]  #: what ``data`` is nearly always
+    is_watched: ClassVar[bool] = False  #: whether changes of the data are noted
     grad_of_none: ClassVar[Any] = None  #: ``grad`` where none has arrived
     #: Which results show what ``backward`` finds; all of them, unless said.
     _shows_grad: ClassVar[Callable[[Any], bool] | None] = None
@@ -95,8 +95,23 @@ class Node:
         self._first, *rest = arguments
         self._rest = rest[0] if len(rest) == 1 else tuple(rest) or None
 
-    params = property(lambda self: self.how.params, doc="The settings of the operation.")
-    arithmetic = property(lambda self: self.how.arithmetic, doc="In which it was recorded.")
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The settings of the operation."""
+        return self.how.params
+
+    @params.setter
+    def params(self, params: Mapping[str, Any]) -> None:
+        self.how = self.how._replace(params=params)
+
+    @property
+    def arithmetic(self) -> int:
+        """In which it was recorded."""
+        return self.how.arithmetic
+
+    @arithmetic.setter
+    def arithmetic(self, arithmetic: int) -> None:
+        self.how = self.how._replace(arithmetic=arithmetic)
 
     # What the two kinds of node answer differently.
 

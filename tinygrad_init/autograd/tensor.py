@@ -49,7 +49,7 @@ class Tensor(ArrayLike):
 
     __slots__ = ()
     kind = "Tensor"
-    holds = np.ndarray
+    is_watched = True
     _shows_grad = attrgetter("_keeps_grad")
 
     def __init__(

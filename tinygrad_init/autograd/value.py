@@ -41,7 +41,6 @@ class Value(Node):
 
     __slots__ = ()
     kind = "Value"
-    holds = float
     grad_of_none = 0
     __array_ufunc__ = None  # so that numpy_number * value comes to __rmul__
 

@@ -7,33 +7,24 @@ Graphviz draws (HTML-like labels are silently dropped where it was built without
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from . import text
-from .parts import Edge, GraphNode, GraphScope, equations, names
+from .orientation import orientation
+from .palette import EDGE, INK, KEYS, PAPER, STYLES, UNCLASSED, of_class, of_classes
+from .parts import Edge, GraphNode, GraphScope, equations, names, short_labels
 
-FONT = "Helvetica,Arial,sans-serif"
-MARGIN = "0.16,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
-EDGE = "#767676"  #: a grey that is visible on white paper as well as on a dark page
-
-#: fill, border and what else tells a kind from the others: the outline, so not colour alone
-STYLES = {
-    "leaf": ("#D6ECF9", "#0072B2", {"shape": "record", "style": "filled"}),
-    "data": ("#D6ECF9", "#0072B2", {"shape": "record", "style": "filled,dashed"}),
-    "operation": ("#FBEFD5", "#A86F00", {"shape": "Mrecord", "style": "filled"}),
-    "constant": ("#EEEEEE", "#6E6E6E", {"shape": "record", "style": "filled,dotted"}),
-    "output": ("#D0EEE4", "#00795A", {"shape": "Mrecord", "style": "filled", "penwidth": "2.5"}),
-}
-
-#: tints of the palette of Okabe and Ito, which colour-blind people can tell apart, for classes
-CLASSES = (
-    "#FBE3B4", "#C9E7F8", "#B5E3D4", "#F9F3B0", "#B3D4EA", "#F4CBB0", "#EFD3E2", "#D2D2D2",
-)
-UNCLASSED = "#FFFFFF"
+FONT = "Arial"  #: a list would not be found in the table of widths that serves where no fonts are
+MARGIN = "0.12,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
+_LETTER, _COMPARTMENT = 6.5, 17.0  #: points: the usual width of a letter, and what goes around it
 
 #: operations whose arguments may change places; the others get their edges numbered
 _COMMUTE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
+
+
+Rows = list[list[list[str]]]  #: above and below; compartments; lines
 
 
 def role(node: GraphNode, is_output: bool) -> str:
@@ -44,109 +35,208 @@ def role(node: GraphNode, is_output: bool) -> str:
     return "data" if node.kind == "leaf" and not has_gradient else node.kind
 
 
+def roles(nodes: Sequence[GraphNode]) -> dict[str, str]:
+    """The same for each node of a graph, by id."""
+    return {node.id: role(node, node is nodes[-1]) for node in nodes}
+
+
 def to_dot(
     nodes: Sequence[GraphNode],
     edges: Sequence[Edge],
-    direction: str = "LR",
+    direction: str | None = None,
     scopes: Sequence[GraphScope] = (),
+    legend: bool = False,
+    note: str = "",
 ) -> str:
-    """The drawing, from left to right ("LR") or from top to bottom ("TB")."""
+    """The drawing, from left to right ("LR"), from top to bottom ("TB"), or as it fits a page."""
     import graphviz  # costs a tenth of a second, which `import tinygrad_init` should not
 
+    direction = direction or suiting(nodes, edges, scopes)
+    short = short_labels(nodes, scopes)
     drawing = graphviz.Digraph(
         "computation",
         graph_attr={
-            "rankdir": direction, "bgcolor": "transparent", "nodesep": "0.25", "ranksep": "0.45",
+            "rankdir": direction, "bgcolor": PAPER, "nodesep": "0.25",
+            "ranksep": "0.4" if direction == "LR" else "0.3",
         },
-        node_attr={"fontname": FONT, "fontsize": "13", "height": "0.3", "margin": MARGIN},
+        node_attr={"fontname": FONT, "fontsize": "13", "fontcolor": INK, "height": "0.3",
+                   "margin": MARGIN},
         edge_attr={"fontname": FONT, "fontsize": "10", "fontcolor": EDGE, "color": EDGE,
                    "arrowsize": "0.7"},
     )
-    called, computed = names(nodes), equations(nodes, edges)
+    if note:
+        drawing.attr(label=graphviz.nohtml(_escape(note)), labeljust="l", fontname=FONT,
+                     fontsize="12", fontcolor=EDGE)  # fmt: skip
+    called, computed, kinds = names(nodes), equations(nodes, edges), roles(nodes)
     is_coloured = any(node.colour is not None for node in nodes)
-    boxes = {one.id: _box(one) for one in scopes}
+    boxes = {one.id: _box(one.id, short[one.id]) for one in scopes}
     for node in nodes:
-        fill, border, outline = STYLES[role(node, node is nodes[-1])]
-        if is_coloured:
-            fill = UNCLASSED if node.colour is None else CLASSES[node.colour % len(CLASSES)]
         boxes.get(node.scope, drawing).node(
             node.id,
-            label=graphviz.nohtml(_record(node, direction)),
+            label=graphviz.nohtml(_label(node, short[node.id], direction)),
             tooltip=graphviz.nohtml(_tooltip(node, called[node.id], computed.get(node.id, ""))),
-            fillcolor=fill,
-            color=border,
-            **outline,
+            **_look(kinds[node.id], is_coloured, node.colour),
         )
     for one in reversed(scopes):  # a box is put into the one around it when it is complete
         boxes.get(one.outer, drawing).subgraph(boxes[one.id])
     numbered = _whose_arguments_are_numbered(nodes, edges)
     for edge in edges:
         position = str(edge.position + 1) if edge.target in numbered else None
-        drawing.edge(edge.source, edge.target, label=position)
+        back = {"style": "dashed", "constraint": "false"} if edge.carried else {}
+        drawing.edge(edge.source, edge.target, label=position, **back)
+    if legend:
+        _add_keys(drawing, [kind for kind in STYLES if kind in kinds.values()], is_coloured)
     return str(drawing.source)
 
 
-def _box(one: GraphScope) -> Any:
+def suiting(
+    nodes: Sequence[GraphNode], edges: Sequence[Edge], scopes: Sequence[GraphScope]
+) -> str:
+    """The direction in which the drawing fits a page."""
+    short = short_labels(nodes, scopes)
+    widths = {node.id: _width(_compartments(node, short[node.id])) for node in nodes}
+    return orientation(nodes, [edge for edge in edges if not edge.carried], scopes, widths)
+
+
+Colour = int | tuple[int, ...] | None
+
+
+def _look(kind: str, is_coloured: bool, colour: Colour = None) -> dict[str, str]:
+    fill, border, outline = STYLES[kind]
+    look = {"fillcolor": UNCLASSED if is_coloured else fill, "color": border, **outline}
+    if colour is None:
+        return look
+    return look | (of_class(colour) if isinstance(colour, int) else of_classes(colour))
+
+
+def _label(node: GraphNode, name: str, direction: str) -> str:
+    rows = _compartments(node, name)
+    if not in_stripes(node):
+        return _record(rows, direction)  # which cannot have them
+    lines = ["   ".join(" ".join(lines) for lines in compartments) for compartments in rows]
+    return "\\n".join(map(_escape, lines))
+
+
+def in_stripes(node: GraphNode) -> bool:
+    """Whether several classes are told apart in it; each row of it is one line of text then."""
+    return isinstance(node.colour, tuple) and len(set(node.colour)) > 1
+
+
+def _add_keys(drawing: Any, kinds: Iterable[str], is_coloured: bool) -> None:
+    """A box of keys along the drawing: what the outlines mean. They are no nodes of the graph.
+
+    The class tells them apart in an SVG; the invisible edges keep them in a row.
+    """
+    box = _box("key", "legend", tooltip="", **{"class": "key"})
+    keys = {f"key_{kind}": kind for kind in kinds}
+    for key, kind in keys.items():
+        box.node(
+            key, label=KEYS[kind], fontsize="11", **{"class": "key"}, **_look(kind, is_coloured)
+        )
+    for one, following in pairwise(keys):
+        box.edge(one, following, style="invis")
+    drawing.subgraph(box)
+
+
+def _box(name: str, title: str, **attributes: str) -> Any:
     """An empty box with a title: Graphviz draws a subgraph so whose name starts with cluster."""
     import graphviz
 
-    title = _escape(text.label(one.title))
+    shown = text.label(title)
     return graphviz.Digraph(
-        f"cluster_{one.id}",
+        f"cluster_{name}",
         graph_attr={
-            "label": graphviz.nohtml(title), "labeljust": "l", "style": "rounded", "color": EDGE,
-            "fontcolor": EDGE, "fontname": FONT, "fontsize": "12", "margin": "10",
-            "tooltip": graphviz.nohtml(title),
+            "label": graphviz.nohtml(_escape(shown)), "labeljust": "l", "style": "rounded",
+            "color": EDGE, "fontcolor": EDGE, "fontname": FONT, "fontsize": "12", "margin": "10",
+            "tooltip": graphviz.nohtml(_escape(shown, _IN_TOOLTIP)), **attributes,
         },
     )
 
 
-def _record(node: GraphNode, direction: str) -> str:
-    """The compartments of a node: above what it is, below its value and gradient."""
-    upright = _upright_record(node)
-    return upright if direction == "LR" else f"{{{upright}}}"  # a record turns with the graph
-
-
-def _upright_record(node: GraphNode) -> str:
-    facts = [_fact("data now" if node.changed else "data", node.value)]
+def _compartments(node: GraphNode, label: str) -> Rows:
+    """Above what a node is, below its value and gradient."""
     if node.kind == "constant" and not node.shape:
-        return _fact("", node.value)
+        return [facts(node)]
+    rows = [[[part] for part in parts] for parts in (_heading(node, label), _contents(node))]
+    return [row for row in [*rows, facts(node)] if row]
+
+
+def facts(node: GraphNode) -> list[list[str]]:
+    """The lower compartments, line by line: the value, then the gradient."""
+    if node.kind == "constant" and not node.shape:
+        return [text.lines(node.value)]
+    has_value = node.kind != "module" or node.value is not None
+    shown = [fact("data now" if node.changed else "data", node.value)] if has_value else []
     if node.gradient is not None:
-        facts.append(_fact("grad", node.gradient))
+        shown.append(fact("grad", node.gradient))
     if node.unavailable:
-        facts.append("grad unavailable")
-    return f"{{{'|'.join(map(_escape, _heading(node)))}}}|{{{'|'.join(facts)}}}"
+        shown.append(["grad unavailable"])
+    return shown
 
 
-def _heading(node: GraphNode) -> list[str]:
+def _heading(node: GraphNode, label: str) -> list[str]:
     symbol = f"{node.symbol} {node.settings}".strip() if node.symbol != "[ ]" else node.settings
-    shown = [symbol, text.label(node.label) if node.label.strip() else node.id]
+    name = text.label(label) if label.strip() else "" if node.size > 1 else node.id
+    shown = [text.label(symbol), name or (node.kind if not symbol else "")]
+    if node.count > 1:
+        shown.append(text.repetition(node.count, node.in_a_row).strip())
     if node.shape:
         shown.append(text.shape(node.shape))
     if node.shape and node.dtype != "float64":
-        shown.append(node.dtype)
-    if node.colour is not None:
+        shown.append(text.label(node.dtype))
+    if isinstance(node.colour, int):
         shown.append(f"class {node.colour}")
+    elif node.colour is not None:
+        many = len(set(node.colour))
+        shown.append(f"{len(node.colour)} neurons, {many} class{'' if many == 1 else 'es'}")
     return [part for part in shown if part]
 
 
-def _fact(word: str, value: object) -> str:
+def _contents(node: GraphNode) -> list[str]:
+    """How much there is inside of a closed module."""
+    if node.kind != "module":
+        return []
+    numbers = (node.size, "node"), (node.parameters, "parameter")
+    return [f"{many:,} {what}{'' if many == 1 else 's'}" for many, what in numbers if many]
+
+
+def fact(word: str, value: object) -> list[str]:
     """``data 2``; the rows of a matrix go below the word."""
-    rows = [_escape(row) for row in text.lines(value)]
-    return "\\n".join([word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}".strip()])
+    rows = text.lines(value)
+    return [word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}"]
+
+
+def _width(rows: Rows) -> float:
+    """About how many points a record is wide."""
+    return max(
+        sum(_COMPARTMENT + _LETTER * max(map(len, lines)) for lines in compartments)
+        for compartments in rows
+    )
+
+
+def _record(rows: Rows, direction: str) -> str:
+    """The compartments in the language of records, in which ``{}`` turns by a right angle."""
+    shown = [
+        "|".join("\\n".join(map(_escape, lines)) for lines in compartments) for compartments in rows
+    ]
+    upright = "|".join(f"{{{row}}}" for row in shown) if len(shown) > 1 else shown[0]
+    return upright if direction == "LR" else f"{{{upright}}}"  # a record turns with the graph
 
 
 def _tooltip(node: GraphNode, name: str, equation: str) -> str:
-    """Graphviz undoes backslashes twice in a tooltip, once in a label."""
+    """Escaped, it stays below 16,384 characters: older versions of Graphviz read no more."""
     shown = f"{name} = {equation}" if equation else f"{name} ({node.kind})"
     if node.formula:
-        shown += f"; in general {node.formula}"
+        shown += f"; in general {text.label(node.formula, text.MAX_LINE)}"
     for fact, said in (
         ("at", node.line), ("data now:", node.changed), ("grad unavailable:", node.unavailable)
     ):
         if said:
             shown += f"; {fact} {text.label(' '.join(said.split()), text.MAX_LINE)}"
-    return _escape(shown, backslash="&#92;" * 4)
+    return _escape(text.label(shown, text.MAX_TIP), _IN_TOOLTIP)
+
+
+_IN_TOOLTIP = "&#92;" * 4  #: a backslash: Graphviz undoes them twice there, once in a label
 
 
 def _escape(shown: str, backslash: str = "&#92;" * 2) -> str:
@@ -165,5 +255,7 @@ def _escape(shown: str, backslash: str = "&#92;" * 2) -> str:
 
 def _whose_arguments_are_numbered(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> set[str]:
     """Operations of several arguments, in which the order matters."""
-    ordered = {node.id for node in nodes if node.operation not in _COMMUTE}
+    ordered = {
+        node.id for node in nodes if node.kind != "module" and node.operation not in _COMMUTE
+    }
     return ordered & {edge.target for edge in edges if edge.position > 0}
