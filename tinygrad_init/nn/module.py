@@ -33,8 +33,7 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         """What ``forward`` makes of the inputs; arrays and lists are taken as Tensors are."""
-        with scope(type(self).__name__, self):
-            return self.forward(*inputs)
+        return scope(type(self).__name__, self).run(self.forward, *inputs)
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the output; written by the subclass."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from operator import is_
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -122,8 +121,9 @@ class Optimiser:
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        if not all(map(is_, (group["parameters"] for group in self.groups), self._arranged)):
-            self._arrange()
+        for group, arranged in zip(self.groups, self._arranged, strict=True):
+            if group["parameters"] is not arranged:
+                self._arrange()
         for row in tuple(self._rows):
             gradient = row.gradient()
             if gradient is NotImplemented:
