@@ -92,7 +92,7 @@ class scope:  # noqa: N801 - reads like the modes beside it
 
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                with scope(self.name):
-                    return function(*args, **kwargs)
+                called = functools.partial(function, **kwargs) if kwargs else function
+                return scope(self.name).run(called, *args)
 
         return cast(Function, wrapper)

@@ -293,24 +293,18 @@ def vector_jacobian_products(
     if operation.is_variadic:
         rules = _one_for_each(rules[0], operands, params)
     products: list[tuple[Node, Any]] = []
-    for argument, rule in zip(arguments, rules, strict=False):
+    for position, argument in enumerate(arguments):
+        rule = rules[position]
         if rule is None or not isinstance(argument, Node) or not argument.requires_grad:
             continue
         try:
             found = argument._fit(rule(*operands, **params) if params else rule(*operands))
         except errors.FROM_NUMPY as error:
-            position = _position(argument, rule, arguments, rules)
             raise errors.in_rule(operation.name, position, operands[2:], error) from error
         if is_marked:
-            position = _position(argument, rule, arguments, rules)
             anomaly.check_gradient(node, position, data_of(found))
         products.append((argument, found))
     return products
-
-
-def _position(argument: Any, rule: Any, arguments: Sequence[Any], rules: Sequence[Any]) -> int:
-    pairs = zip(arguments, rules, strict=False)
-    return next(k for k, (a, r) in enumerate(pairs) if a is argument and r is rule)
 
 
 def _one_for_each(rule: Any, operands: Sequence[Any], params: Mapping[str, Any]) -> list[Any]:

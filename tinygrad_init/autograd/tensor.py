@@ -144,12 +144,11 @@ class Tensor(ArrayLike):
 
     def _collect(self, found: Mapping[Node, Any]) -> None:
         gradient = found[self]
-        if isinstance(gradient, Node):
-            gradient = F.positive(gradient)
+        if type(gradient) is not np.ndarray:
+            is_node = isinstance(gradient, Node)
+            gradient = F.positive(gradient) if is_node else np.asarray(gradient)
         elif gradient.base is not None or getrefcount(gradient) > _OURS:
             gradient = np.array(gradient)  # the gradients of two leaves may be one array
-        elif type(gradient) is not np.ndarray:
-            gradient = np.asarray(gradient)
         if self.grad is not None and self.operation is None:
             gradient = total(self.grad, gradient)
         self.grad = gradient

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from operator import is_
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -121,9 +122,9 @@ class Optimiser:
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        for group, arranged in zip(self.groups, self._arranged, strict=True):
-            if group["parameters"] is not arranged:
-                self._arrange()
+        given = [group["parameters"] for group in self.groups]
+        if len(given) != len(self._arranged) or not all(map(is_, given, self._arranged)):
+            self._arrange()
         for row in tuple(self._rows):
             gradient = row.gradient()
             if gradient is NotImplemented:
