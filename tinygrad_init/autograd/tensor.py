@@ -131,16 +131,18 @@ class Tensor(ArrayLike):
         return gradient if has_history else seed
 
     def _fit(self, gradient: Any) -> Any:
-        data = self._data
-        if type(gradient) is not np.ndarray and not isinstance(gradient, ArrayLike):
-            gradient = real(gradient, "a rule")
-        if gradient.shape != data.shape:
-            gradient = _unbroadcast(gradient, data.shape)
-        if gradient.dtype == data.dtype:
+        shape, dtype = self._data.shape, self._data.dtype
+        if type(gradient) is np.ndarray and gradient.shape == shape and gradient.dtype is dtype:
             return gradient
-        if data.dtype.kind != "f":
-            raise errors.not_differentiable(data.dtype)
-        return F.astype(gradient, data.dtype)
+        if not isinstance(gradient, (np.ndarray, ArrayLike)):
+            gradient = real(gradient, "a rule")
+        if gradient.shape != shape:
+            gradient = _unbroadcast(gradient, shape)
+        if gradient.dtype == dtype:
+            return gradient
+        if dtype.kind != "f":
+            raise errors.not_differentiable(dtype)
+        return F.astype(gradient, dtype)
 
     def _collect(self, found: Mapping[Node, Any]) -> None:
         gradient = found[self]

@@ -42,6 +42,8 @@ class Row:
         is_one = len(parameters) == 1
         self._parts = [] if is_one else [parameter.data for parameter in parameters]
         self._whole = None if is_one else _whole(self._parts)
+        pairs = zip(parameters, self._parts, strict=not is_one)
+        self._expected = [(parameter, part, part.shape, part.dtype) for parameter, part in pairs]
         self._clocks = [parameter._shared_changes() for parameter in parameters]
 
     @property
@@ -53,11 +55,14 @@ class Row:
         """Like ``data``; ``None`` if there is none, or ``NotImplemented`` if some differ in that."""
         if self._whole is None:
             return data_of(self.parameters[0].grad)
-        given, dtype = [], self._whole.dtype
-        for parameter, part in zip(self.parameters, self._parts, strict=True):
+        given = []
+        for parameter, part, shape, dtype in self._expected:
             gradient = parameter.grad
-            if type(gradient) is not np.ndarray or gradient.dtype != dtype or (
-                gradient.shape != part.shape or parameter._data is not part
+            if (
+                type(gradient) is not np.ndarray
+                or gradient.shape != shape
+                or (gradient.dtype is not dtype and gradient.dtype != dtype)
+                or parameter._data is not part
             ):
                 break
             given.append(gradient)
