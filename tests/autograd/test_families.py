@@ -726,6 +726,8 @@ def transpose(draw: Draw, empty: bool) -> Call:
             "T": lambda x: x.T, "method": lambda x: x.transpose(), "row": F.transpose,
             "numpy": np.transpose, "none": lambda x: np.transpose(x, None),
         }, np.transpose, None)
+    if len(shape) > 1 and draw(st.integers(0, 3)) == 0:
+        return moved(shape, draw, {"mT": lambda x: x.mT}, lambda x: np.swapaxes(x, -1, -2), None)
     axes = tuple(
         i - len(shape) * draw(st.integers(0, 1)) for i in draw(st.permutations(range(len(shape))))
     )
@@ -737,14 +739,6 @@ def transpose(draw: Draw, empty: bool) -> Call:
         "lengths": lambda x: x.transpose(*axes) if axes else x.transpose(),
         "other name": lambda x: np.permute_dims(x, axes),
     }, lambda x: np.transpose(x, axes), None)
-
-
-def matrix_transpose(draw: Draw, empty: bool) -> Call:
-    shape = (*a_shape(draw, empty), draw(st.integers(1, 3)), draw(st.integers(1, 3)))
-    return moved(shape, draw, {
-        "mT": lambda x: x.mT, "method": lambda x: x.matrix_transpose(),
-        "row": F.matrix_transpose, "numpy": np.matrix_transpose,
-    }, lambda x: np.swapaxes(x, -1, -2), None)
 
 
 def broadcast_to(draw: Draw, empty: bool) -> Call:
@@ -1065,7 +1059,6 @@ FAMILIES: dict[str, Family] = {
     "astype": astype,
     "reshape": reshape,
     "transpose": transpose,
-    "matrix_transpose": matrix_transpose,
     "broadcast_to": broadcast_to,
     "concatenate": concatenate,
     "getitem": getitem,

@@ -356,9 +356,6 @@ CATALOGUE: dict[str, list[Case]] = {
         Case(lambda x: x.reshape(2, 0, 3), ((0, 4),)),
         Case(lambda x: np.reshape(x, (6, 1)), ((2, 3),), torch=lambda x: x.reshape(6, 1)),
     ],
-    "matrix_transpose": [
-        Case(np.matrix_transpose, (shape,), torch=lambda x: x.mT) for shape in [(2, 3), (4, 1, 3)]
-    ],
     "sum_rows": [
         Case(F.sum_rows, (shape,), numpy=lambda x: np.sum(x, axis=-2), torch=lambda x: x.sum(-2))
         for shape in [(2, 3), (1, 3), (4, 1), (2, 3, 4), (0, 3)]
@@ -383,6 +380,7 @@ CATALOGUE: dict[str, list[Case]] = {
     "transpose": [
         Case(lambda x: x.T, ((2, 3),)),
         Case(lambda x: x.transpose(), ((2, 3, 2),), torch=lambda x: x.permute(2, 1, 0)),
+        Case(lambda x: x.mT, ((4, 2, 3),), torch=lambda x: x.mT),
         Case(lambda x: x.transpose(1, 2, 0), ((2, 3, 2),), torch=lambda x: x.permute(1, 2, 0)),
         Case(lambda x: x.transpose((2, 0, 1)), ((2, 3, 1),), torch=lambda x: x.permute(2, 0, 1)),
         Case(lambda x: x.transpose(-1, 0, -2), ((2, 3, 1),), torch=lambda x: x.permute(2, 0, 1)),

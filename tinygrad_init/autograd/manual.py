@@ -297,10 +297,6 @@ MANUAL: dict[str, tuple[str, str, str]] = {
         "The axes in another order, or in reverse.",
         "F.transpose([[1.0, 2.0], [3.0, 4.0]])", "array([[1., 3.],\n       [2., 4.]])",
     ),
-    "matrix_transpose": (
-        "The last two axes exchanged.",
-        "F.matrix_transpose([[1.0, 2.0], [3.0, 4.0]])", "array([[1., 3.],\n       [2., 4.]])",
-    ),
     "broadcast_to": (
         "Entries repeated along axes of length 1 and new ones in front.",
         "F.broadcast_to([1.0, 2.0], (2, 2))", "array([[1., 2.],\n       [1., 2.]])",

@@ -76,7 +76,7 @@ F.define(
 F.define(
     "sum_rows", _sum_rows, lambda x: products.sum(x, axis=-2),
     lambda g, _y, _x: _spread(g, _x, -2),
-    wants="two axes or more", formula=r"\mathbf 1^{\mathsf T} x", symbol="Σ",
+    wants="two axes or more", formula=r"\sum_i x_{i,j}", symbol="Σ",
 )
 F.define(
     "mean", _mean, _mean,
