@@ -96,10 +96,10 @@ class Operation:
         for arg in args:
             if type(arg) is not np.ndarray or arg.dtype.char not in REAL:
                 return self._on_anything(args, params)
-        return self.on_arrays(args, params)  # as in the rules of a first derivative
+        return self.on_arrays(args, params)
 
     def _on_anything(self, args: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
-        """Compute and, if a derivative can flow through it, remember how."""
+        """Tell nodes from numbers and arrays, turn away what is neither, and compute."""
         bare: list[Any] = []
         kind: type[Node] | None = None
         is_tracked = has_array = False
@@ -120,42 +120,40 @@ class Operation:
                     args = (*args[: len(bare)], arg, *args[len(bare) + 1 :])
                 has_array = has_array or isinstance(arg, ARRAYS)
                 bare.append(arg)
-        if kind is None:
-            return self._on_bare(bare, params, has_array)
-        if kind.is_watched:
-            data = self.on_arrays(bare, params)
-            if type(data) is not np.ndarray or data.dtype.char not in FLOATS:
-                data = kind._admit(data, self.name)
-                is_tracked = is_tracked and data.dtype.kind == "f"
-        elif self.scalar is None:
+        if self.scalar is None and kind is not None and not kind.is_watched:
             raise errors.only_for_arrays(self.name)
-        else:
-            data = self._on_bare(bare, params, has_array)
-            if type(data) is not float:
-                data = kind._admit(data, self.name)
-                if isinstance(data, bool):  # a comparison of Values has no derivative: an answer
-                    return data
+        is_array = has_array or self.scalar is None or (kind is not None and kind.is_watched)
+        data = self.on_arrays(bare, params) if is_array else self.on_numbers(bare, params)
+        if kind is None:
+            return data
+        if type(data) is not kind.holds or (kind.is_watched and data.dtype.char not in FLOATS):
+            data = kind._admit(data, self.name)
+            if isinstance(data, bool):  # a comparison of Values has no derivative: an answer
+                return data
+            is_tracked = is_tracked and not (kind.is_watched and data.dtype.kind != "f")
+        return self._record(kind, data, args, params, bare, is_tracked)
+
+    def _record(
+        self, kind: type[Node], data: Any, args: tuple[Any, ...], params: Mapping[str, Any],
+        bare: list[Any], is_tracked: bool,
+    ) -> Any:  # fmt: skip
+        """A node; if a derivative can flow through it, it remembers how it was computed."""
         settings, node = current(), kind.__new__(kind)
         if is_tracked and settings.recording and (self.is_smooth or self._has_rule(args)):
             arithmetic = settings.arithmetic
             how = How(params, arithmetic) if params else WITHOUT_PARAMS[arithmetic]
-            if kind.is_watched:
-                Node.__init__(node, data, True, "", self, how, args, ALL)
-            else:
-                rest = args[1] if len(args) == 2 else args[1:] or None
-                Node.__init__(node, data, True, "", self, how, args[0], rest)
+            first, rest = args, ALL
+            if not kind.is_watched:
+                first, rest = args[0], args[1] if len(args) == 2 else args[1:] or None
+            Node.__init__(node, data, True, "", self, how, first, rest)
         else:
             Node.__init__(node, data)
         node.scope = current_scope()
         if settings.detecting:
-            node.evidence = anomaly.inspect(self.name, node._data, bare)
+            node.evidence = anomaly.inspect(self.name, data, bare)
         if self.is_view and isinstance(args[0], kind) and np.may_share_memory(data, bare[0]):
             node._changes = args[0]._shared_changes()
         return node
-
-    def _on_bare(self, args: list[Any], params: Mapping[str, Any], has_array: bool) -> Any:
-        is_array = has_array or self.scalar is None
-        return self.on_arrays(args, params) if is_array else self.on_numbers(args, params)
 
     def _has_rule(self, args: Sequence[Any]) -> bool:
         """Whether one of those who want a gradient has a derivative."""

@@ -68,7 +68,8 @@ class Node:
         "grad", "how", "label", "operation", "requires_grad", "scope",
     )  # fmt: skip
     kind: ClassVar[str] = "node"
-    is_watched: ClassVar[bool] = False  #: whether changes of the data are noted
+    holds: ClassVar[type] = float  #: what ``data`` is nearly always
+    is_watched: ClassVar[bool] = False  #: whether it is an array, whose changes are noted
     grad_of_none: ClassVar[Any] = None  #: ``grad`` where none has arrived
     #: Which results show what ``backward`` finds; all of them, unless said.
     _shows_grad: ClassVar[Callable[[Any], bool] | None] = None
@@ -260,11 +261,7 @@ def backpropagate(
         gradient = gradients.get(node)
         if gradient is None or node.operation is None:  # nothing arrives, or nothing is beyond
             continue
-        for argument, found in vector_jacobian_products(node, gradient, create_graph):
-            if (known := gradients.get(argument)) is not None:
-                watched = node.evidence is not None
-                found = anomaly.add(node, known, found) if watched else known + found
-            gradients[argument] = found
+        _pass_on(node, gradient, gradients, create_graph)
         if is_wanted is not None and not is_wanted(node):
             del gradients[node]
     return gradients
@@ -274,14 +271,35 @@ def vector_jacobian_products(
     node: Node, gradient: Any, create_graph: bool = False
 ) -> list[tuple[Node, Any]]:
     """One step of the chain rule: what ``gradient`` at ``node`` means for each argument of it."""
+    products = _Each()
+    if node.operation is not None:
+        _pass_on(node, gradient, products, create_graph)
+    return products
+
+
+class _Each(list[tuple[Node, Any]]):
+    """What is passed on, taken in the way of a dictionary of gradients, but not added up."""
+
+    def get(self, _argument: Node) -> None:
+        """The gradient so far: none."""
+
+    def __setitem__(self, argument: Any, found: Any) -> None:
+        self.append((argument, found))
+
+
+def _pass_on(
+    node: Node, gradient: Any, gradients: dict[Node, Any] | _Each, create_graph: bool
+) -> None:
+    """The step itself: add to ``gradients`` what it gives."""
     operation, (params, arithmetic) = node.operation, node.how
-    if operation is None:
-        return []
+    assert operation is not None
     if arithmetic != current().arithmetic:
         raise errors.other_arithmetic(node)
-    if node.age < _last_change[0] or node.evidence is not None:
+    is_marked = node.evidence is not None
+    if is_marked or node.age < _last_change[0]:
         _refuse_changed(node)
-    arguments, rules, is_marked = _arguments(node), operation.rules, node.evidence is not None
+    arguments = _arguments(node)
+    rules: Sequence[Any] = operation.rules
     if create_graph:
         operands = [gradient, node, *arguments]
     else:
@@ -292,7 +310,6 @@ def vector_jacobian_products(
             operands.append(argument._data if isinstance(argument, Node) else argument)
     if operation.is_variadic:
         rules = _one_for_each(rules[0], operands, params)
-    products: list[tuple[Node, Any]] = []
     for position, argument in enumerate(arguments):
         rule = rules[position]
         if rule is None or not isinstance(argument, Node) or not argument.requires_grad:
@@ -303,8 +320,10 @@ def vector_jacobian_products(
             raise errors.in_rule(operation.name, position, operands[2:], error) from error
         if is_marked:
             anomaly.check_gradient(node, position, data_of(found))
-        products.append((argument, found))
-    return products
+        known = gradients.get(argument)
+        if known is not None:
+            found = anomaly.add(node, known, found) if is_marked else known + found
+        gradients[argument] = found
 
 
 def _one_for_each(rule: Any, operands: Sequence[Any], params: Mapping[str, Any]) -> list[Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from sys import getrefcount
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -49,8 +49,9 @@ class Tensor(ArrayLike):
 
     __slots__ = ()
     kind = "Tensor"
+    holds = np.ndarray
     is_watched = True
-    _shows_grad = attrgetter("_keeps_grad")
+    _shows_grad: ClassVar[Callable[[Any], bool] | None] = attrgetter("_keeps_grad")
 
     def __init__(
         self, data: Any, requires_grad: bool = False, label: str = "",

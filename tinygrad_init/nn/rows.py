@@ -128,10 +128,11 @@ def _joined_state(alike: Sequence[Row]) -> State:
 
 def _stand_in_a_row(parameters: Sequence[Tensor]) -> bool:
     """Whether that is so already, from an optimiser before this one."""
-    parts = [parameter.data for parameter in parameters]
-    base, place = parts[0].base, _address(parts[0])
+    parts = [parameter.data for parameter in parameters if parameter.size]
+    base = parts[0].base if parts else None
     if type(base) is not np.ndarray or base.ndim != 1 or not base.flags.carray:
         return False
+    place = _address(parts[0])
     for part in parts:
         is_alike = part.base is base and part.dtype == base.dtype and part.flags.carray
         if not is_alike or _address(part) != place:
@@ -160,9 +161,12 @@ def _can_be_moved(parameters: Sequence[Tensor]) -> bool:
 
 def _whole(parts: Sequence[Array]) -> Array:
     """The row that these are the parts of, in this order."""
-    base = parts[0].base
+    with_entries = [part for part in parts if part.size]
+    if not with_entries:
+        return np.empty(0, parts[0].dtype)
+    base = with_entries[0].base
     assert base is not None
-    start = (_address(parts[0]) - _address(base)) // base.itemsize
+    start = (_address(with_entries[0]) - _address(base)) // base.itemsize
     return base[start : start + sum(part.size for part in parts)]
 
 
