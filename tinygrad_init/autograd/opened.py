@@ -63,7 +63,8 @@ def _put_together(node: Node) -> None:
         last = node.operation.made_of(*arguments, **node.params)  # type: ignore[union-attr, misc]
     node.operation, node.how, node.arguments = last.operation, last.how, last.arguments
     parts = _between(arguments, node)
-    marks = {} if evidence is None else dict(zip(map(id, arguments), evidence.marks[1:], strict=True))
+    marks_then = () if evidence is None else evidence.marks[1:]
+    marks = dict(zip(map(id, arguments), marks_then, strict=False))
     for k, part in enumerate(parts, start=1):
         # Younger than all arguments, and older than the result.
         part.age, part.scope = node.age - 1 + k / (1 + len(parts)), node.scope
@@ -92,7 +93,7 @@ def _between(arguments: Sequence[Any], last: Node) -> list[Node]:
 
 
 def _evidence_of(part: Node, whole: Evidence, marks: dict[int, int | None]) -> Evidence:
-    """Marks of the numbers at the time of recording; ``None``, like no mark, where they are gone."""
+    """Marks of the numbers of then; ``None``, which is like no mark, where they are gone."""
     now = [mark(data_of(one)) for one in part.arguments]
     then = [marks.get(id(one), here) for one, here in zip(part.arguments, now, strict=True)]
     own = mark(part._data) if now == then else None

@@ -123,7 +123,7 @@ class Operation:
         if self.scalar is None and kind is not None and not kind.is_watched:
             raise errors.only_for_arrays(self.name)
         is_array = has_array or self.scalar is None or (kind is not None and kind.is_watched)
-        data = self.on_arrays(bare, params) if is_array else self.on_numbers(bare, params)
+        data: Any = self.on_arrays(bare, params) if is_array else self.on_numbers(bare, params)
         if kind is None:
             return data
         if type(data) is not kind.holds or (kind.is_watched and data.dtype.char not in FLOATS):

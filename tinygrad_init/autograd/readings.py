@@ -1,9 +1,9 @@
 """Rules read in another way: with the kernels of an arithmetic in place of the rows of the table.
 
-A rule says ``F.matmul(g, w.mT)``. Called with nodes, it is recorded; called with arrays, each row in
-it finds out that these are arrays, and which kernel is in force, in 0.6 us. A first derivative of
-Tensors knows that beforehand. So for it, each rule of the table is read twice more: it is the same
-code, in which ``F`` means something else. This saves 4 of the 80 us of a small training step.
+A rule says ``F.matmul(g, w.mT)``. Called with nodes, it is recorded; called with arrays, each row
+in it finds out that these are arrays, and which kernel is in force, in 0.6 us. A first derivative
+of Tensors knows that beforehand. So for it, each rule of the table is read twice more: it is the
+same code, in which ``F`` means something else. This saves 4 of the 80 us of a small training step.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from .operation import REQUIRED, Operation, Rule
 
 
 def read_anew(rows: Iterable[Operation], functions: dict[str, Callable[..., Any]]) -> None:
-    """Give all rows of a table, which ``functions`` are made of, their rules in both arithmetics."""
+    """Give all rows of a table, of which ``functions`` are made, their rules by arithmetic."""
     rows = list(rows)
     meanings = [
-        SimpleNamespace(**{**{row.name: _kernel(row, arithmetic) for row in rows}, **functions})
+        SimpleNamespace(**({row.name: _kernel(row, arithmetic) for row in rows} | functions))
         for arithmetic in (PLAIN, EXACT)
     ]
     for row in rows:

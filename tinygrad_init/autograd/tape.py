@@ -6,7 +6,7 @@ tape, plain data from which :func:`backpropagate` reads the chain rule, youngest
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from itertools import count, zip_longest
 from operator import attrgetter
@@ -68,7 +68,7 @@ class Node:
         "grad", "how", "label", "operation", "requires_grad", "scope",
     )  # fmt: skip
     kind: ClassVar[str] = "node"
-    holds: ClassVar[type] = float  #: what ``data`` is nearly always
+    holds: ClassVar[Any] = float  #: what ``data`` is nearly always
     is_watched: ClassVar[bool] = False  #: whether it is an array, whose changes are noted
     grad_of_none: ClassVar[Any] = None  #: ``grad`` where none has arrived
     #: Which results show what ``backward`` finds; all of them, unless said.

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from . import errors
 from .array_like import ArrayLike
-from .inputs import REAL, Array, real, real_array, total
+from .inputs import Array, real, real_array, total
 from .operations import F
 from .tape import Node, data_of, tick_of_change
 

@@ -171,10 +171,12 @@ def _moved(words: str) -> Callable[[Step], str]:
 
 def _of_affine(step: Step) -> str:
     x, w, _ = step.operands
-    if any(np.ndim(data_of(one)) != n for one, n in zip(step.node.arguments, (2, 2, 1), strict=True)):
+    if [np.ndim(data_of(one)) for one in step.node.arguments] != [2, 2, 1]:
         return ""
-    told = (rf"{step.G} {w}^{{\mathsf T}}", rf"{x}^{{\mathsf T}} {step.G}", _summed((0,), (0, 0), step.G))
-    return told[step.position]
+    if step.position == 2:
+        return _summed(*step.shapes, step.G)
+    is_left = step.position == 0
+    return rf"{step.G} {w}^{{\mathsf T}}" if is_left else rf"{x}^{{\mathsf T}} {step.G}"
 
 
 def _of_mse(step: Step) -> str:

@@ -115,10 +115,11 @@ class Optimiser:
         >>> optimiser.memory(w)
         {'velocity': array([1.])}
         """
-        for row in (single for row in self._rows for single in row.apart()):
-            if row.parameters[0] is parameter:
-                arrays = {k: kept for k, kept in row.state.items() if isinstance(kept, np.ndarray)}
-                return {name: kept.copy() for name, kept in arrays.items()}
+        for row in self._rows:
+            for single in row.apart():
+                if single.parameters[0] is parameter:
+                    kept = single.state.items()
+                    return {k: array.copy() for k, array in kept if isinstance(array, np.ndarray)}
         raise DataError(f"{parameter.describe()} is not a parameter of this optimiser")
 
     def step(self) -> None:
@@ -222,7 +223,7 @@ def _refuse_what_cannot_be_optimised(parameters: list[Any]) -> None:
 
 
 def entrywise(change: Function) -> Function:
-    """Mark a ``_change`` that treats each entry alone, so that it does not matter where it stands."""
+    """Mark a ``_change`` that treats each entry alone, so that its place does not matter."""
     vars(change)["is_entrywise"] = True
     return change
 

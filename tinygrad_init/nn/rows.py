@@ -52,7 +52,7 @@ class Row:
         return self.parameters[0].data if self._whole is None else self._whole
 
     def gradient(self) -> Any:
-        """Like ``data``; ``None`` if there is none, or ``NotImplemented`` if some differ in that."""
+        """Like ``data``; ``None`` if there is none; ``NotImplemented`` if not all are alike."""
         if self._whole is None:
             return data_of(self.parameters[0].grad)
         given = []

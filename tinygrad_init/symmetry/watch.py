@@ -109,8 +109,8 @@ def watch(
     diverged: int | None = None
     _add_bits(digest, model)
     for X, y in batches:
-        value = one_number(loss(model(X), y))
-        value = opened(value)[value]  # a product and a bias are two operations that may break a tie
+        computed = one_number(loss(model(X), y))
+        value: Any = opened(computed)[computed]  # a product and a bias may each break a tie
         losses.append(float(value.data.reshape(())))
         gradients = backpropagate(value)
         watcher.step(value, gradients)

@@ -1,8 +1,8 @@
 """Several operations in one row, for speed: fewer nodes, and no array in between.
 
-``made_of`` says what each of them stands for, in rows of the table. The result has the bits of that,
-and so has the gradient in reproducible arithmetic. Drawings and explanations show the parts: see
-:mod:`~tinygrad_init.autograd.opened`.
+``made_of`` says what each of them stands for, in rows of the table. The result has the bits of
+that, and so has the gradient in reproducible arithmetic. Drawings and explanations show the parts:
+see :mod:`~tinygrad_init.autograd.opened`.
 """
 
 from __future__ import annotations

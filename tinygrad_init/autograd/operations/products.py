@@ -35,12 +35,13 @@ def matrix_product(a: Any, b: Any, out: Any = None) -> Any:
         return np.matmul(a, b, out)
 
 
-def for_left(g: Any, _y: Any, _a: Any, b: Any) -> Any:
+def _for_left(g: Any, _y: Any, _a: Any, b: Any) -> Any:
     g, _, b = _as_matrices(g, _a, b)
     return F.matmul(g, b.mT)
 
 
 def for_right(g: Any, _y: Any, a: Any, _b: Any) -> Any:
+    """What the gradient ``g`` of a product means for its right operand."""
     was_vector = len(_b.shape) == 1
     g, a, _ = _as_matrices(g, a, _b)
     found = F.matmul(a.mT, g)
@@ -48,7 +49,7 @@ def for_right(g: Any, _y: Any, a: Any, _b: Any) -> Any:
 
 
 F.define(
-    "matmul", matrix_product, products.matmul, for_left, for_right,
+    "matmul", matrix_product, products.matmul, _for_left, for_right,
     wants="a last axis of the first as long as the last but one of the second (or its only one), "
     "and before these axes that broadcast",
     formula=r"X\,Y", symbol="@", operator="matmul",

@@ -14,7 +14,6 @@ from ..exact import products, selections
 from ..inputs import floating
 from ..table import F
 
-
 _reduced = lru_cache(maxsize=256)(axes_of)  # saves 2 us of a step with the mean squared error
 
 
