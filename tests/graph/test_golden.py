@@ -94,10 +94,26 @@ def different_scalars() -> str:
     return scalars(is_random=True)
 
 
+def folded() -> str:
+    """Closed modules, and a chain that is one node with a count."""
+    model = tg.nn.MLP([2, 3, 1], activation="tanh", weight_init="constant", rng=0)
+    x = model([[1.0, 2.0]])
+    for _ in range(50):
+        x = x.tanh()
+    return tg.trace(x.sum(), model).fold("modules").to_dot(legend=True)
+
+
+def stripes() -> str:
+    """Arrays that have neurons of different classes."""
+    graph, model = step()
+    model.layers[0].weight.data = np.array([[0.5, 0.25, 0.5], [0.5, 0.25, 0.5]])
+    return tg.symmetry.analyze(model).colour(graph).to_dot()
+
+
 DRAWINGS: dict[str, Callable[[], str]] = {
     function.__name__: function
     for function in (classic, shared, two_layers, left_to_right, changed, wide, constant_scalars,
-                     different_scalars)
+                     different_scalars, folded, stripes)
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -20,15 +21,15 @@ pytestmark = pytest.mark.browser
 
 # Fixtures: browser_page comes before engine, so that the browser is found before PATH is emptied.
 
-OPEN = Callable[[Graph], Any]
+OPEN = Callable[..., Any]
 
 
 @pytest.fixture
 def show(tmp_path: Path, browser_page: Any) -> OPEN:
     """Opens the page of a graph; violations of the policy would be errors on the console."""
 
-    def opened(graph: Graph) -> Any:
-        browser_page.goto(graph.render(tmp_path / "graph.html").as_uri())
+    def opened(graph: Graph, **options: Any) -> Any:
+        browser_page.goto(graph.render(tmp_path / "graph.html", **options).as_uri())
         return browser_page
 
     browser_page.emulate_media(reduced_motion="reduce")  # every movement is over at once
@@ -220,6 +221,28 @@ class TestSteps:
             done.index(target) < done.index(source)
             for source, target in users if source in done and target in done
         )
+
+    def test_what_is_not_available_is_said_at_the_end(self, show: OPEN) -> None:
+        w = tg.Tensor([2.0], requires_grad=True, label="w")
+        loss = (w * w + w).sum()
+        w.data = [3.0]
+        page = show(trace(loss))
+        assert seen(page)["n0"] == ("data now [3]", "grad unavailable")
+        page.keyboard.press("Home")
+        assert seen(page)["n0"] == ("", "")
+        for _ in range(9):  # four nodes, the seed, and the first part of w * w is the fourth term
+            page.keyboard.press("ArrowRight")
+        assert "changed after it was recorded" in words(page)
+
+    def test_at_the_end_all_is_shown_even_what_no_step_tells(self, show: OPEN) -> None:
+        """A pickle keeps no rule of one's own, so no step says that w has no gradient."""
+        own = tg.operation("page_triple", lambda x: 3 * x, lambda g, y, x: 3 * g)
+        w = tg.Tensor([2.0], requires_grad=True, label="w")
+        loss = (own(w) * w).sum()
+        w.data = [3.0]
+        graph: Graph = pickle.loads(pickle.dumps(trace(loss)))
+        page = show(graph)
+        assert seen(page)["n0"] == ("data now [3]", "grad unavailable")
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_stripes_show_value_and_gradient_apart(self, show: OPEN, scheme: str) -> None:
@@ -770,7 +793,7 @@ class TestLarge:
         for k in range(300):
             nodes.append(nodes[-1].tanh() if k % 3 else nodes[-1] * nodes[-5])
         graph = trace(nodes[-1])
-        page = show(graph)
+        page = show(graph, detail="operations")
         page.locator(".progress").fill(str(len(graph.nodes) + 20))
         for _ in range(5):
             page.keyboard.press("ArrowRight")

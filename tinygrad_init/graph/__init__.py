@@ -1,7 +1,8 @@
 """Looking at a computation: every number, operation and gradient of it, as text or as a drawing.
 
 Read it in this order: :mod:`trace` (the graph below a result), :mod:`tree` (as text), :mod:`dot`
-(in Graphviz's language), :mod:`page` (an HTML page), :mod:`render` (files, and who draws them);
+(in Graphviz's language), :mod:`render` (files, and who draws them), :mod:`page` (an HTML page, with
+:mod:`terms` of the chain rule on :mod:`cards`, the :mod:`layout` of the drawing, and ``web/``);
 then :mod:`explain` (one derivative spelled out), :mod:`sums` (its terms), :mod:`paths`,
 :mod:`entries`, :mod:`logits` and :mod:`neurons` (told), :mod:`slopes`, :mod:`back`, :mod:`names`
 and :mod:`symbols` (in formulas). :mod:`parts` and :mod:`text` say what a graph is made of and how

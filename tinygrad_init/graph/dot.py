@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from . import text
@@ -113,7 +113,7 @@ def _label(node: GraphNode, name: str, direction: str) -> str:
     rows = _compartments(node, name)
     if not in_stripes(node):
         return _record(rows, direction)  # which cannot have them
-    lines = ["   ".join(" ".join(lines) for lines in compartments) for compartments in rows]
+    lines = ["   ".join(line).strip() for row in rows for line in zip_longest(*row, fillvalue="")]
     return "\\n".join(map(_escape, lines))
 
 

@@ -77,14 +77,9 @@ def of_classes(numbers: Iterable[int]) -> dict[str, str]:
     >>> of_classes([0, 1, 0])["fillcolor"].count(":")
     1
     """
-    fills = [_tint(CLASSES[one % len(CLASSES)]) for one in dict.fromkeys(numbers)][:MAX_STRIPES]
+    fills = [CLASSES[one % len(CLASSES)] for one in dict.fromkeys(numbers)][:MAX_STRIPES]
     style = {"style": "filled"} if len(fills) == 1 else {"shape": "box", "style": "striped"}
     return {"fillcolor": ":".join(fills), "color": CLASS_INK, "fontcolor": CLASS_INK, **style}
-
-
-def _tint(colour: str) -> str:
-    """Half way to white."""
-    return "#" + "".join(f"{(255 + int(colour[k : k + 2], 16)) // 2:02X}" for k in (1, 3, 5))
 
 
 # Where a page says which way it is. Notebooks do not let their outputs know by the standard
