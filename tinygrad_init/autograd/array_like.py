@@ -27,6 +27,13 @@ class ArrayLike(Node):
     size = property(lambda self: self._data.size, doc="The number of entries.")
     T = property(F.transpose, doc="The axes in reverse order.")
 
+    @property
+    def mT(self) -> Any:  # noqa: N802 - NumPy's name
+        """The last two axes exchanged."""
+        if self.ndim < 2:
+            raise errors.no_matrix(self.shape)
+        return F.transpose(self, axes=(*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
+
     # As one number.
 
     def item(self) -> Any:
