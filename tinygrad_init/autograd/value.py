@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import modes
 from .inputs import one_number
 from .tape import Node, data_of
 
@@ -70,17 +71,22 @@ class Value(Node):
     @property
     def data(self) -> Any:
         """The number. It is not checked whether it changed between forward and backward."""
+        modes.refuse_reading(".data")
         return self._data
 
     @data.setter
     def data(self, number: Any) -> None:
+        modes.refuse_reading("assigning to .data")
         self._data = one_number(number)
 
     def __float__(self) -> float:
+        modes.refuse_reading("float()")
         return float(self._data)
 
     def __format__(self, how: str) -> str:
         """``f"{loss:.3f}"`` formats the number; without a format the Value is shown whole."""
+        if how:
+            modes.refuse_reading("a format")
         return format(self._data, how) if how else str(self)
 
     def __repr__(self) -> str:
