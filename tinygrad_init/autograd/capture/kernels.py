@@ -24,6 +24,7 @@ import numpy as np
 from .. import modes
 from ..axes import axes_of
 from ..inputs import Array
+from ..operations.choices import check_labels
 from . import complaints
 from .recording import NUMBER, RESULT, Call, Slot
 
@@ -178,6 +179,15 @@ def _where(call: Call, out: Array, mask: Any, x: Any, other: Any) -> list[Step] 
     return [(np.copyto, [out, other, "unsafe"]), (np.copyto, [out, x, "unsafe", mask])]
 
 
+def _one_hot(call: Call, out: Array, labels: Any) -> list[Step]:
+    return [(_mark, [out, labels, np.arange(call.params["count"])])]
+
+
+def _mark(out: Array, labels: Array, classes: Array) -> None:
+    check_labels(labels, len(classes))
+    np.equal(labels[..., np.newaxis], classes, out)
+
+
 def _relu(call: Call, out: Array, x: Any) -> list[Step]:
     if isinstance(x, np.ndarray) and x.flags.c_contiguous and out.flags.c_contiguous and x.size:
         length = math.gcd(x.size, _ROW) if x.size > _ROW else x.size
@@ -282,7 +292,7 @@ _WRITERS: dict[str, Callable[..., list[Step] | None]] = {
     "matmul": _matmul,
     "sum": _sum, "max": _extreme, "min": _extreme, "prod": _prod, "cumsum": _cumsum,
     "argmax": _place_of_extreme, "argmin": _place_of_extreme,
-    "where": _where,
+    "where": _where, "one_hot": _one_hot,
     "relu": _relu,
     "power": _power,
     "reciprocal": lambda call, out, x: [_of_ufunc(np.divide, out, [1, x])],
