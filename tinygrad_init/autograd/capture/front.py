@@ -148,14 +148,17 @@ def capture(fn: Callable[..., Any], params: Iterable[Any]) -> Any:
     >>> step(x, y), w.grad
     (0.0, array([0., 0.]))
     """
-    given = list(params) if isinstance(params, Iterable) else []
+    is_list = isinstance(params, Iterable) and not isinstance(params, Tensor)
+    given = list(params) if is_list else []
     if any(isinstance(param, Value) for param in given):
         from .scalars import CapturedValues
 
         return CapturedValues(fn, given)
     if not callable(fn):
         raise complaints.not_a_function(fn)
-    for param in given or [params]:
+    if not given:
+        raise complaints.no_parameter(params)
+    for param in given:
         if not (isinstance(param, Tensor) and param.requires_grad and param.is_leaf):
             raise complaints.no_parameter(param)
     return Step(fn, list(dict.fromkeys(given)))

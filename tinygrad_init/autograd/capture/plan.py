@@ -61,6 +61,7 @@ class Plan:
             for number, slot in enumerate(slots)
             if argument is slot
         ]
+        self._let_go()
         self.loss = _array(program.loss, found)
         self.lines = listing.lines(program, found)
 
@@ -93,8 +94,12 @@ class Plan:
                 function(*arguments)
         except errors.FROM_NUMPY as error:
             raise self._in_words(error, arguments) from error
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget the arguments, which are not ours to keep."""
         for _, arguments, position in self._places:
-            arguments[position] = None  # they are not ours to keep
+            arguments[position] = None
 
     def _in_words(self, error: Exception, failed: list[Any]) -> Exception:
         """What NumPy complained of, in the name of the operation."""
