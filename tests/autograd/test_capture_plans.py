@@ -39,19 +39,17 @@ LISTING = """\
   4  m2 = matmul(m1, W2)                                       4x1
   5  m2 = add(m2, b2)                                          4x1  in place
   6  m2 = subtract(m2, y)                                      4x1  in place
-  7  m3 = multiply(m2, m2)                                     4x1
-  8  m4 = sum(m3, axis=(-2, -1))                        one number
-  9  m4 = divide(m4, 4)                                 one number  loss
- 10  m2 = multiply(0.25, m2)                                   4x1  in place
- 11  m2 = add(m2, m2)                                          4x1  in place
- 12  grad b2 = sum(m2, axis=(0,), keepdims=True)               1x1  gradient
- 13  m5 = matmul(m2, W2.T)                                     4x3
- 14  grad W2 = matmul(m1.T, m2)                                3x1  gradient
- 15  m1 = multiply(m1, m1)                                     4x3  in place
- 16  m1 = subtract(1, m1)                                      4x3  in place
- 17  m5 = multiply(m5, m1)                                     4x3  in place
- 18  grad b1 = sum(m5, axis=(0,), keepdims=True)               1x3  gradient
- 19  grad W1 = matmul(x.T, m5)                                 2x3  gradient"""
+  7  m3 = matmul(reshape(m2), reshape(m2))              one number
+  8  m4 = divide(m3, 4)                                 one number  loss
+  9  m2 = multiply(0.5, m2)                                    4x1  in place
+ 10  m5 = matmul(m2, W2.T)                                     4x3
+ 11  grad W2 = matmul(m1.T, m2)                                3x1  gradient
+ 12  grad b2 = sum(m2, axis=(0,))                                1  gradient
+ 13  m1 = multiply(m1, m1)                                     4x3  in place
+ 14  m1 = subtract(1, m1)                                      4x3  in place
+ 15  m5 = multiply(m5, m1)                                     4x3  in place
+ 16  grad W1 = matmul(x.T, m5)                                 2x3  gradient
+ 17  grad b1 = sum(m5, axis=(0,))                                3  gradient"""
 
 
 def test_a_plan_reads_like_backpropagation_written_by_hand() -> None:
@@ -61,7 +59,7 @@ def test_a_plan_reads_like_backpropagation_written_by_hand() -> None:
         _ = step.plan
     step(np.ones((4, 2)), np.ones((4, 1)))
     assert str(step.plan) == LISTING
-    assert repr(step.plan) == "<plan of 19 operations for (float64 (4, 2), float64 (4, 1))>"
+    assert repr(step.plan) == "<plan of 17 operations for (float64 (4, 2), float64 (4, 1))>"
     assert repr(step) == "<captured <lambda>: 4 parameters, 1 plans>"
 
 
@@ -80,7 +78,7 @@ def test_lines_know_where_operands_come_from() -> None:
 # How many calls.
 
 
-@pytest.mark.parametrize(("name", "count"), [("T1", 28), ("T2", 26), ("T3", 26)])
+@pytest.mark.parametrize(("name", "count"), [("T1", 26), ("T2", 24), ("T3", 24)])
 def test_a_replay_makes_no_more_calls_than_a_step_by_hand(name: str, count: int) -> None:
     step, minibatch = _step(name)
     step(*minibatch)

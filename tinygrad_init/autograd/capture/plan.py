@@ -155,9 +155,6 @@ def _written(call: Call, found: Layout) -> list[kernels.Step]:
 
 def _view(call: Call) -> Callable[[Array], Array]:
     """What makes a view of an argument, the shortest way."""
-    if call.operation.name == "transpose":
-        axes = call.params["axes"]
-        reverse = tuple(range(call.result.array.ndim))[::-1]
-        if axes in (None, reverse):
-            return operator.attrgetter("T")
+    if call.reverses_axes:
+        return operator.attrgetter("T")
     return functools.partial(call.kernel, **call.params)
