@@ -27,7 +27,6 @@ from ..inputs import Array
 from ..operations import F
 from .recording import MEMORY, NUMBER, RESULT, Call, Program, Slot
 
-
 MANY = 2**16  #: entries, above which NumPy's way of adding in pairs is clearly more exact
 
 

@@ -135,7 +135,7 @@ class Recorder:
     slots: dict[int, Slot] = field(default_factory=dict)  #: by the identity of the array
     tensors: list[tuple[Tensor, Array]] = field(default_factory=list)
     guards: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
-    start: int = field(default_factory=tick)
+    start: float = field(default_factory=tick)
 
     def refuse(self, asked: str) -> None:
         """Raise: somebody wants to read numbers that will be others in the next replay."""
