@@ -159,8 +159,9 @@ def record(operation: Operation, args: tuple[Any, ...], params: Mapping[str, Any
         node.evidence = anomaly.inspect(operation.name, node._data, bare)
     if operation.is_view and isinstance(args[0], kind) and np.may_share_memory(result, bare[0]):
         node._changes = args[0]._changes
-    if is_tracked and settings.recording and getattr(result, "dtype", _FLOAT).kind == "f":
-        node.requires_grad = True
+    is_tracked = is_tracked and settings.recording and getattr(result, "dtype", _FLOAT).kind == "f"
+    if is_tracked or (settings.recorder is not None and kind.kind == "Value"):
+        node.requires_grad = is_tracked  # where none flows, a replay has to compute it all the same
         node.operation, node.arguments, node.params = operation, args, params
         node.arithmetic = settings.arithmetic
     return node

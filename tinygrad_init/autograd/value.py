@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import modes
 from .inputs import one_number
 from .tape import Node, data_of
 
@@ -49,7 +50,8 @@ class Value(Node):
     @classmethod
     def _wrap(cls, data: Any, made_by: str = "") -> Any:
         number = one_number(data, made_by)
-        if isinstance(number, bool):  # a comparison has no derivative: it is an answer
+        # A comparison has no derivative: it is an answer. Only ``capture`` wants to know where from.
+        if isinstance(number, bool) and modes.current().recorder is None:
             return number
         node = cls.__new__(cls)
         Node.__init__(node, number, False, "")
@@ -70,17 +72,28 @@ class Value(Node):
     @property
     def data(self) -> Any:
         """The number. It is not checked whether it changed between forward and backward."""
+        modes.refuse_reading(".data")
         return self._data
 
     @data.setter
     def data(self, number: Any) -> None:
+        modes.refuse_reading("assigning to .data")
         self._data = one_number(number)
 
     def __float__(self) -> float:
+        modes.refuse_reading("float()")
         return float(self._data)
+
+    def __bool__(self) -> bool:
+        """True, as of any object; ``if a < b:`` asks an answer, which ``capture`` cannot record."""
+        if isinstance(self._data, bool):
+            modes.refuse_reading("bool(), or an `if`,")
+        return True
 
     def __format__(self, how: str) -> str:
         """``f"{loss:.3f}"`` formats the number; without a format the Value is shown whole."""
+        if how:
+            modes.refuse_reading("a format")
         return format(self._data, how) if how else str(self)
 
     def __repr__(self) -> str:

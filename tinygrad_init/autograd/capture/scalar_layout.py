@@ -1,0 +1,103 @@
+"""Where the numbers of a plan stand: what is read together stands together.
+
+Gathering numbers by their indices costs several times what multiplying them does; reading
+neighbours costs nothing extra. So the results of a group do not stand in the order of recording.
+Results that get equally many gradients stand together, for these are added up as one table. Among
+them, the order is that in which the levels above read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..inputs import Array
+from ..tape import Node
+from .scalar_levels import Edges, Group
+from .scalar_tape import Tape
+
+
+class Layout:
+    """Which number stands where in the arrays of values and of gradients.
+
+    Attributes:
+        params: the places of the parameters, in the order in which they stand.
+        outside: the places of other Values that are read at every call; they stand behind.
+        numbers: the places of the numbers of the recording.
+        value: for each place, where its value stands.
+        gradient: for each place, where its gradient stands, or -1.
+        n_gradients: how many gradients there are.
+    """
+
+    def __init__(self, tape: Tape, edges: Edges, groups: Sequence[Group]) -> None:
+        self._gets = np.bincount(edges.reads[edges.carries], minlength=tape.size)
+        turn = _put_in_order(groups, edges.reads, self._gets)
+        params = np.arange(len(tape.params))
+        self.params = np.lexsort((turn[params], self._gets[params]))
+        others = range(tape.inputs.stop, len(tape.leaves))
+        self.outside = [k for k in others if isinstance(tape.leaves[k], Node)]
+        self.numbers = [k for k in others if not isinstance(tape.leaves[k], Node)]
+        self.value = np.empty(tape.size, np.intp)
+        at = 0
+        results = [group.places for group in groups]
+        for places in (self.params, self.outside, tape.inputs, self.numbers, *results):
+            at = _number(self.value, places, at)
+        handed = self._place_gradients(tape, edges, groups)
+        # The edges to each result as the engine goes through them: its youngest reader first.
+        back = np.flatnonzero(edges.carries)
+        target = self.value[edges.reads[back]]
+        order = np.lexsort((edges.position[back], -edges.user[back], target))
+        self._found = handed[back[order]]
+        self._first = np.searchsorted(target[order], np.arange(tape.size))
+
+    def _place_gradients(self, tape: Tape, edges: Edges, groups: Sequence[Group]) -> Array:
+        """For each edge, where the gradient stands that it hands back."""
+        self.gradient, handed = np.full(tape.size, -1), np.full(len(edges.reads), -1)
+        at = _number(self.gradient, self.params, 0)
+        for group in groups:
+            if not any(group.flows):
+                continue
+            at = _number(self.gradient, group.places, at)
+            if group.is_sum:  # which hands on what it gets
+                handed[group.edges] = self.gradient[group.places]
+                continue
+            for edge, flows in zip(group.edges, group.flows, strict=True):
+                at = _number(handed, edge, at) if flows else at
+        self.n_gradients = at
+        self.handed = handed
+        return handed
+
+    def tables(self, places: Array) -> Iterator[tuple[Array, slice]]:
+        """Of results that stand in this order: which gradients they get, and where the sums go.
+
+        A table has a column for each result, and as many rows as it gets gradients.
+        """
+        gets = self._gets[places]
+        changes = np.flatnonzero(np.diff(gets, prepend=-1))
+        for start, stop in pairwise([*changes.tolist(), len(places)]):
+            count, columns, place = gets[start], stop - start, places[start]
+            first, at = self._first[self.value[place]], self.gradient[place]
+            if count:
+                found = self._found[first : first + count * columns]
+                yield found.reshape(columns, count).T, slice(at, at + columns)
+
+
+def _number(where: Array, places: ArrayLike, at: int) -> int:
+    """Let ``places`` stand side by side from ``at`` on; the end."""
+    end = at + len(np.atleast_1d(places))
+    where[np.asarray(places, np.intp)] = np.arange(at, end)
+    return end
+
+
+def _put_in_order(groups: Sequence[Group], reads: Array, gets: Array) -> Array:
+    """Order all groups, from the top level down; for each place, when it is first read."""
+    turn, now = np.full(len(gets), np.iinfo(np.intp).max), 0
+    for group in reversed(groups):
+        group.reorder(np.lexsort((turn[group.places], gets[group.places])))
+        read = reads[group.edges].ravel()
+        np.minimum.at(turn, read, np.arange(now, now + len(read)))
+        now += len(read)
+    return turn

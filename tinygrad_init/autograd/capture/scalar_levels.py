@@ -1,0 +1,130 @@
+"""Which operations on numbers can be computed at once: those of equal depth and kind.
+
+The operations of a scalar network do not depend on each other where they are equally deep in the
+graph: all 1,600 products of a layer can be computed together. So a tape is cut into *levels*: a
+leaf has level 0, an operation one more than the deepest of its arguments. The operations of one
+level that follow the same instruction are a *group*, and a group is one NumPy call.
+
+Fewer levels are fewer calls. A loss that adds up 100 terms is a chain of additions 100 levels deep,
+each with one operation. Where nobody else reads the results in between, the chain is one *sum* of
+101 terms on a single level. (Its terms are still added in the order of the chain.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..inputs import Array
+from ..operations import F
+from .scalar_tape import Instruction, Tape
+
+#: What a group has in common: level, instruction, number of arguments, which of them get gradients.
+Key = tuple[int, int, int, tuple[bool, ...]]
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """Operations that are computed at once.
+
+    Attributes:
+        level: how deep they are.
+        instruction: what each of them does.
+        flows: for each argument, whether it gets a gradient. Of a sum: whether any term does.
+        places: where the results stand, one for each operation.
+        edges: (number of arguments, number of operations), what they read.
+    """
+
+    level: int
+    instruction: Instruction
+    flows: tuple[bool, ...]
+    places: Array
+    edges: Array
+
+    @property
+    def is_sum(self) -> bool:
+        return is_addition(self.instruction)
+
+    def reorder(self, order: Array) -> None:
+        self.places, self.edges = self.places[order], self.edges[:, order]
+
+    def __str__(self) -> str:
+        count, name = len(self.places), self.instruction.operation.name
+        if self.is_sum:
+            name = f"sum{'s' * (count != 1)} of {len(self.edges)}"
+        return f"level {self.level}: {count:,} {name}"
+
+
+def is_addition(instruction: Instruction) -> bool:
+    """Whether it is the table's row ``add``, whose gradient is the same for every term."""
+    return instruction.operation is F.add
+
+
+class Edges:
+    """The edges of a tape after chains of additions were joined into sums.
+
+    Attributes:
+        reads, carries: as in the tape.
+        user: the operation of the tape that reads here, its place.
+        owner: the operation that reads here now: the last addition of the chain, or the user.
+        position: which argument of the user it is.
+    """
+
+    def __init__(self, tape: Tape) -> None:
+        counts = np.diff(tape.starts)
+        self.user = np.repeat(np.arange(len(tape.leaves), tape.size), counts)
+        self.position = np.arange(len(self.user)) - np.repeat(tape.starts[:-1], counts)
+        self.reads, self.carries = tape.reads, tape.carries
+        inner = _inside_chains(tape, self.user)
+        last = _ends_of_chains(tape.size, self.reads[inner], self.user[inner])
+        kept = np.delete(np.arange(len(self.user)), inner)
+        # In a stable order terms keep that of the additions, which is that of the chain.
+        kept = kept[np.argsort(last[self.user[kept]], kind="stable")]
+        self.user, self.position = self.user[kept], self.position[kept]
+        self.reads, self.carries = self.reads[kept], self.carries[kept]
+        self.owner = last[self.user]
+
+
+def _inside_chains(tape: Tape, user: Array) -> Array:
+    """The edges along which one addition hands its result to the next, and to nobody else."""
+    adds = np.array([is_addition(instruction) for instruction in tape.instructions], bool)
+    kind = np.full(tape.size, -1)
+    kind[len(tape.leaves) :] = np.where(adds[tape.made_by], tape.made_by, -1)
+    times_read = np.bincount(tape.reads, minlength=tape.size)
+    times_read[tape.loss] += 1
+    is_inside = (kind[user] >= 0) & (kind[user] == kind[tape.reads]) & (times_read[tape.reads] == 1)
+    found = np.flatnonzero(is_inside)
+    _, first = np.unique(user[found], return_index=True)  # where two chains meet, one goes on
+    return found[first]
+
+
+def _ends_of_chains(size: int, inner: Array, outer: Array) -> Array:
+    """For each place the last addition of its chain; itself if it is in none. Doubles its steps."""
+    last = np.arange(size)
+    last[inner] = outer
+    while (further := last[last]).tolist() != last.tolist():
+        last = further
+    return last
+
+
+def groups_of(tape: Tape, edges: Edges) -> list[Group]:
+    """The groups, from level 1 up."""
+    owners, starts, counts = np.unique(edges.owner, return_index=True, return_counts=True)
+    made_by = tape.made_by[owners - len(tape.leaves)]
+    reads, carries, level = edges.reads.tolist(), edges.carries.tolist(), [0] * tape.size
+    adds = list(map(is_addition, tape.instructions))
+    members: dict[Key, list[int]] = {}
+    columns = zip(*(column.tolist() for column in (owners, starts, counts, made_by)), strict=True)
+    for k, (place, start, count, which) in enumerate(columns):
+        arguments = slice(start, start + count)
+        level[place] = 1 + max(level[read] for read in reads[arguments])
+        flows = carries[arguments]
+        key = (level[place], which, count, (any(flows),) if adds[which] else tuple(flows))
+        members.setdefault(key, []).append(k)
+    groups = []
+    for (depth, which, count, flows), found in sorted(members.items()):
+        rows = starts[found] + np.arange(count)[:, None]
+        groups.append(Group(depth, tape.instructions[which], flows, owners[found], rows))
+    return groups
