@@ -29,6 +29,7 @@ class Layout:
         numbers: the places of the numbers of the recording.
         value: for each place, where its value stands.
         gradient: for each place, where its gradient stands, or -1.
+        handed: for each edge, where the gradient stands that it hands back, or -1.
         n_gradients: how many gradients there are.
     """
 
@@ -45,30 +46,27 @@ class Layout:
         results = [group.places for group in groups]
         for places in (self.params, self.outside, tape.inputs, self.numbers, *results):
             at = _number(self.value, places, at)
-        handed = self._place_gradients(tape, edges, groups)
+        self._place_gradients(tape, edges, groups)
         # The edges to each result as the engine goes through them: its youngest reader first.
         back = np.flatnonzero(edges.carries)
         target = self.value[edges.reads[back]]
         order = np.lexsort((edges.position[back], -edges.user[back], target))
-        self._found = handed[back[order]]
+        self._found = self.handed[back[order]]
         self._first = np.searchsorted(target[order], np.arange(tape.size))
 
-    def _place_gradients(self, tape: Tape, edges: Edges, groups: Sequence[Group]) -> Array:
-        """For each edge, where the gradient stands that it hands back."""
-        self.gradient, handed = np.full(tape.size, -1), np.full(len(edges.reads), -1)
+    def _place_gradients(self, tape: Tape, edges: Edges, groups: Sequence[Group]) -> None:
+        self.gradient, self.handed = np.full(tape.size, -1), np.full(len(edges.reads), -1)
         at = _number(self.gradient, self.params, 0)
         for group in groups:
             if not any(group.flows):
                 continue
             at = _number(self.gradient, group.places, at)
             if group.is_sum:  # which hands on what it gets
-                handed[group.edges] = self.gradient[group.places]
+                self.handed[group.edges] = self.gradient[group.places]
                 continue
             for edge, flows in zip(group.edges, group.flows, strict=True):
-                at = _number(handed, edge, at) if flows else at
+                at = _number(self.handed, edge, at) if flows else at
         self.n_gradients = at
-        self.handed = handed
-        return handed
 
     def tables(self, places: Array) -> Iterator[tuple[Array, slice]]:
         """Of results that stand in this order: which gradients they get, and where the sums go.

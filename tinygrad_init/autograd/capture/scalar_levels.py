@@ -109,22 +109,39 @@ def _ends_of_chains(size: int, inner: Array, outer: Array) -> Array:
     return last
 
 
-def groups_of(tape: Tape, edges: Edges) -> list[Group]:
-    """The groups, from level 1 up."""
-    owners, starts, counts = np.unique(edges.owner, return_index=True, return_counts=True)
-    made_by = tape.made_by[owners - len(tape.leaves)]
-    reads, carries, level = edges.reads.tolist(), edges.carries.tolist(), [0] * tape.size
-    adds = list(map(is_addition, tape.instructions))
-    members: dict[Key, list[int]] = {}
-    columns = zip(*(column.tolist() for column in (owners, starts, counts, made_by)), strict=True)
-    for k, (place, start, count, which) in enumerate(columns):
-        arguments = slice(start, start + count)
-        level[place] = 1 + max(level[read] for read in reads[arguments])
-        flows = carries[arguments]
-        key = (level[place], which, count, (any(flows),) if adds[which] else tuple(flows))
-        members.setdefault(key, []).append(k)
-    groups = []
-    for (depth, which, count, flows), found in sorted(members.items()):
-        rows = starts[found] + np.arange(count)[:, None]
-        groups.append(Group(depth, tape.instructions[which], flows, owners[found], rows))
-    return groups
+class Levels:
+    """The operations of a tape, sorted by level and kind, before anything is made for them.
+
+    Attributes:
+        edges: what reads what.
+        operations: how many there are, a sum being one.
+        kinds: what has which :data:`Key`.
+    """
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape, self.edges = tape, Edges(tape)
+        self._owners, self._starts, self._counts = np.unique(
+            self.edges.owner, return_index=True, return_counts=True
+        )
+        self.operations = len(self._owners)
+        self.kinds: dict[Key, list[int]] = {}
+        made_by = tape.made_by[self._owners - len(tape.leaves)]
+        reads, carries = self.edges.reads.tolist(), self.edges.carries.tolist()
+        adds, level = list(map(is_addition, tape.instructions)), [0] * tape.size
+        columns = (self._owners, self._starts, self._counts, made_by)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for k, (place, start, count, which) in enumerate(rows):
+            arguments = slice(start, start + count)
+            level[place] = 1 + max(level[read] for read in reads[arguments])
+            flows = carries[arguments]
+            kind = (any(flows),) if adds[which] else tuple(flows)
+            self.kinds.setdefault((level[place], which, count, kind), []).append(k)
+
+    def groups(self) -> list[Group]:
+        """The groups, from level 1 up."""
+        groups = []
+        for (level, which, count, flows), found in sorted(self.kinds.items()):
+            edges = self._starts[found] + np.arange(count)[:, None]
+            instruction = self.tape.instructions[which]
+            groups.append(Group(level, instruction, flows, self._owners[found], edges))
+        return groups

@@ -19,18 +19,23 @@ from typing import Any
 
 import numpy as np
 
-from .. import errors, modes
+from .. import errors
 from ..inputs import Array
 from .scalar_layout import Layout
-from .scalar_levels import Edges, Group
+from .scalar_levels import Group, Levels
 from .scalar_tape import Tape
 
 
 class Plan:
-    """Runs a tape level by level, in float64, while all its numbers are finite."""
+    """Runs a tape level by level, in float64, while all its numbers are finite.
 
-    def __init__(self, tape: Tape, edges: Edges, groups: list[Group]) -> None:
-        layout = Layout(tape, edges, groups)
+    Attributes:
+        groups: what is computed at once, from level 1 up.
+    """
+
+    def __init__(self, tape: Tape, levels: Levels) -> None:
+        self.groups = levels.groups()
+        layout = Layout(tape, levels.edges, self.groups)
         self.values, self.gradients = np.zeros(tape.size), np.zeros(layout.n_gradients)
         for k in layout.numbers:
             self.values[layout.value[k]] = tape.leaves[k]
@@ -39,8 +44,16 @@ class Plan:
         self._given = [tape.leaves[k] for k in (*layout.params, *layout.outside)]
         self._loss = layout.value[tape.loss].item()
         self._params = np.argsort(layout.params)
-        self._calls = [_Call(group, edges.reads, layout, self) for group in groups]
-        self._arriving = _Arriving(layout, layout.params, self.gradients)
+        self._scratch = np.empty(len(levels.edges.reads))
+        self._calls = [_Call(group, levels.edges.reads, layout, self) for group in self.groups]
+        self._arriving = self.arriving(layout, layout.params)
+
+    def arriving(self, layout: Layout, places: Array) -> list[tuple[_Gather, Array]]:
+        """Tables of the gradients that results get, each with the place for the sum of its rows."""
+        return [
+            (_Gather(self.gradients, table, self._scratch), self.gradients[sums])
+            for table, sums in layout.tables(places)
+        ]
 
     def __call__(self, inputs: Sequence[Array]) -> tuple[float, list[float]]:
         """The loss and the gradients of the parameters.
@@ -49,56 +62,63 @@ class Plan:
             FloatingPointError: if there is a number that is not finite, or not a float.
         """
         values, gradients = self.values, self.gradients[: len(self._params)]
-        given, at = np.array([value._data for value in self._given]), 0
-        for array in (given, *inputs):
-            if array.dtype.kind == "O" or array is given and array.dtype.kind != "f":
-                raise FloatingPointError("there are other numbers than floats")
-            values[at : at + array.size] = array.ravel()
-            at += array.size
+        self._read(inputs)
         with np.errstate(divide="raise", over="raise", invalid="raise"):
             for call in self._calls:
                 call.forward()
             for call in reversed(self._calls):
                 call.backward()
-            self._arriving.add_up()
-            is_finite = np.isfinite(values.sum() + gradients.sum())  # none of them is nan or inf
+            _add_up(self._arriving)
+            is_finite = np.isfinite(values.sum() + gradients.sum())  # then each of them is
         if not is_finite:
             raise FloatingPointError("not all numbers are finite")
         return values.item(self._loss), gradients[self._params].tolist()
+
+    def _read(self, inputs: Sequence[Array]) -> None:
+        """The present numbers of parameters, of other Values and of inputs, in this order."""
+        given, at = np.array([value._data for value in self._given] or [0.0]), 0
+        if given.dtype != float or any(array.dtype == object for array in inputs):
+            raise FloatingPointError("not all numbers are floats")
+        for array in (given[: len(self._given)], *inputs):
+            self.values[at : at + array.size] = array.ravel()
+            at += array.size
 
 
 class _Call:
     """A group with the arrays that it reads and writes."""
 
     def __init__(self, group: Group, reads: Array, layout: Layout, plan: Plan) -> None:
-        self.instruction = group.instruction
+        self.instruction, self.is_sum = group.instruction, group.is_sum
         self.compute = group.instruction.inside(group.instruction.on_arrays)
         addresses = layout.value[reads[group.edges]]
-        self.terms = _Gather(plan.values, addresses) if group.is_sum else None
-        self.arguments = [] if group.is_sum else [_Gather(plan.values, row) for row in addresses]
+        rows = addresses[None] if group.is_sum else addresses
+        self.arguments = [_Gather(plan.values, row) for row in rows]
         self.result = plan.values[_stretch(layout.value[group.places])]
-        self.arriving = _Arriving(layout, group.places, plan.gradients)
+        self.arriving = plan.arriving(layout, group.places)
+        self.gradient = plan.gradients[_stretch(layout.gradient[group.places])]
         self.flows = [] if group.is_sum else np.flatnonzero(group.flows).tolist()
-        if any(group.flows):
-            self.gradient = plan.gradients[_stretch(layout.gradient[group.places])]
         self.handed = [
             plan.gradients[_stretch(layout.handed[group.edges[position]])] for position in self.flows
         ]
 
     def forward(self) -> None:
         """Compute all results from those of lower levels."""
-        if self.terms is not None:
-            _add_rows(self.terms(), self.result)
+        arguments = [gather() for gather in self.arguments]
+        if self.is_sum:
+            _add_rows(arguments[0], self.result)
         else:
-            self.compute([gather() for gather in self.arguments], self.result)
+            self.compute(arguments, self.result)
 
     def backward(self) -> None:
-        """Add up the gradients that arrived, and hand on what they mean for the arguments."""
-        self.arriving.add_up()
+        """Add up the gradients that arrived, and hand on what they mean for the arguments.
+
+        To the terms of a sum they mean what they are: nothing has to be computed.
+        """
+        _add_up(self.arriving)
         if self.flows:
             arguments = [gather.found for gather in self.arguments]
-            pulled = self.instruction.pull(self.gradient, self.result, arguments, self.flows, self._fit)
-            for handed, (_, found) in zip(self.handed, pulled, strict=True):
+            pull = self.instruction.pull(self.gradient, self.result, arguments, self.flows, self._fit)
+            for handed, found in zip(self.handed, pull, strict=True):
                 handed[...] = found
 
     def _fit(self, gradient: Any) -> Any:
@@ -107,35 +127,23 @@ class _Call:
         return gradient
 
 
-class _Arriving:
-    """The gradients that the results of a group get, as tables whose rows are added up."""
-
-    def __init__(self, layout: Layout, places: Array, gradients: Array) -> None:
-        self.tables = [
-            (_Gather(gradients, table), gradients[sums]) for table, sums in layout.tables(places)
-        ]
-
-    def add_up(self) -> None:
-        for table, sums in self.tables:
-            _add_rows(table(), sums)
-
-
 class _Gather:
     """Entries of an array by their indices, in the shape of the indices.
 
     They are copied, except where they stand side by side or are one and the same: a view will do.
     """
 
-    def __init__(self, source: Array, indices: Array) -> None:
-        first, count = indices.flat[0], indices.size
+    def __init__(self, source: Array, indices: Array, into: Array | None = None) -> None:
+        first, count = int(indices.flat[0]), indices.size
         self.source, self.indices = source, None
         if (indices == first).all():
             self.found = np.broadcast_to(source[first : first + 1], indices.shape)
         elif (indices.ravel() == np.arange(first, first + count)).all():
             self.found = source[first : first + count].reshape(indices.shape)
         else:
-            self.found = np.empty(indices.shape)
             self.indices = np.ascontiguousarray(indices)
+            space = np.empty(count) if into is None else into[:count]
+            self.found = space.reshape(indices.shape)
 
     def __call__(self) -> Array:
         if self.indices is not None:
@@ -143,14 +151,20 @@ class _Gather:
         return self.found
 
 
+def _add_up(tables: Sequence[tuple[_Gather, Array]]) -> None:
+    for gather, sums in tables:
+        _add_rows(gather(), sums)
+
+
 def _add_rows(table: Array, out: Array) -> None:
     """The sum of the rows, added one after the other."""
     if table.shape[1] > 1:
-        np.add.reduce(table, axis=0, out=out)  # down the columns, NumPy adds row by row
+        np.add.reduce(table, axis=0, out=out)  # along whole rows NumPy adds one after the other
     else:
-        out[...] = np.add.accumulate(table)[-1]
+        out[...] = np.add.accumulate(table)[-1]  # down a single column it would not
 
 
 def _stretch(addresses: Array) -> slice:
-    """Addresses side by side, as a slice."""
-    return slice(int(addresses[0]), int(addresses[0]) + len(addresses))
+    """Addresses side by side, as a slice; an empty one where there are none."""
+    first = max(int(addresses[0]), 0)
+    return slice(first, first + len(addresses))

@@ -66,7 +66,7 @@ class Instruction(NamedTuple):
 
     def pull(
         self, g: Any, y: Any, args: Sequence[Any], positions: Sequence[int], fit: Function
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Iterator[Any]:
         """From the gradient of the result to those of the arguments at ``positions``."""
         at_once = None  # what the one rule of a variadic operation gives
         for position in positions:
@@ -76,7 +76,7 @@ class Instruction(NamedTuple):
                 if at_once is None:
                     found = rule(g, y, *args, **self.params)
                     at_once = found if self.operation.is_variadic else None
-                yield position, fit(found if at_once is None else at_once[position])
+                yield fit(found if at_once is None else at_once[position])
             except FloatingPointError:
                 raise
             except errors.FROM_NUMPY as error:
@@ -258,11 +258,11 @@ class OneByOne:
         gradients[self.tape.loss] = type(loss)(1)
         for place, instruction, arguments, positions in self.backward:
             args = [values[argument] for argument in arguments]
-            pulled = instruction.pull(gradients[place], values[place], args, positions, _fit)
-            for position, found in pulled:
+            pull = instruction.pull(gradients[place], values[place], args, positions, _fit)
+            for position, found in zip(positions, pull, strict=True):
                 known = gradients[arguments[position]]
                 gradients[arguments[position]] = found if known is None else known + found
-        return loss, [found or 0 for found in gradients[: len(self.tape.params)]]
+        return loss, [0 if found is None else found for found in gradients[: len(self.tape.params)]]
 
 
 def _fit(gradient: Any) -> Any:

@@ -21,12 +21,12 @@ from ..inputs import Array, one_number, real
 from ..operation import Operation
 from ..tape import Node, backpropagate, data_of, tick
 from ..value import Value
-from .scalar_levels import Edges, groups_of
+from .scalar_levels import Levels
 from .scalar_plan import Plan
 from .scalar_tape import OneByOne, Tape
 
 #: Operations in a group, on average, from which on NumPy is faster than Python's numbers.
-WIDE = 8
+WIDE = 3
 
 
 class CapturedValues:
@@ -82,12 +82,10 @@ class Replay:
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
-        edges = Edges(tape)
-        self.groups = groups_of(tape, edges)
-        self.plan = None
-        is_wide = sum(len(group.places) for group in self.groups) >= WIDE * len(self.groups)
-        if is_wide and all(map(_fits, tape.leaves[tape.inputs.stop :])):
-            self.plan = Plan(tape, edges, self.groups)
+        levels = Levels(tape)
+        is_wide = levels.operations >= WIDE * len(levels.kinds)
+        has_floats = all(map(_fits, tape.leaves[tape.inputs.stop :]))
+        self.plan = Plan(tape, levels) if is_wide and has_floats else None
         self._one_by_one: OneByOne | None = None
 
     def __call__(self, arrays: Sequence[Array] = ()) -> tuple[Any, list[Any]]:
