@@ -37,6 +37,11 @@ def test_importing_loads_the_engine_and_nn_alone() -> None:
     assert loaded.isdisjoint(LATER)
 
 
+def test_importing_loads_little_that_numpy_does_not() -> None:
+    slow = {"numpy.random", "secrets", "hashlib", "pathlib", "urllib.parse", "string", "argparse"}
+    assert _loaded_after("import tinygrad_init") & slow <= _loaded_after("import numpy")
+
+
 def test_training_a_network_loads_nothing_more() -> None:
     loaded = _loaded_after(
         "import tinygrad_init as tg\n"

@@ -15,9 +15,9 @@ tinygrad_init.autograd.errors.GraphError: log gave inf
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ from .errors import GraphError
 if TYPE_CHECKING:
     from .tape import Node
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
 class Evidence(NamedTuple):

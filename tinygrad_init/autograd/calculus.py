@@ -146,6 +146,7 @@ def _at_a_point(name: str, f: Any, result: Callable[..., Any]) -> Callable[..., 
 
     @modes.Mode(recording=True)  # also where the caller does not record
     def evaluate(x: Any, *others: Any) -> Any:
+        modes.refuse_reading(f"{name}, which starts from bare numbers,")
         leaf = Tensor(real_array(x, made_by=name), requires_grad=True)
         y = f(leaf)
         if not isinstance(y, Tensor):

@@ -27,6 +27,7 @@ Rule = Callable[..., Any]  #: (g, y, *arguments, **params) -> the gradient of on
 
 REQUIRED: Any = inspect.Parameter.empty  #: instead of a default: a setting that must be given
 _FLOAT = np.dtype(float)
+COMPOSED: set[Function] = set()  #: kernels that are written in rows of the table
 LENGTHS_AGREE = "lengths that agree, counted from the right, or are 1"
 
 
@@ -122,6 +123,15 @@ class Operation:
             raise errors.in_words(self.name, self.wants, error, args, chosen) from error
 
 
+def composed(kernel: Function) -> Function:
+    """Mark a kernel that is written in operators and rows of the table alone.
+
+    Such a kernel also takes nodes, so that ``capture`` can record what it is made of.
+    """
+    COMPOSED.add(kernel)
+    return kernel
+
+
 def _what_it_reads(rule: Rule | None, arity: int) -> tuple[bool, ...]:
     """Which of (y, *arguments) a rule reads: those without a leading underscore in its signature.
 
@@ -149,10 +159,14 @@ def record(operation: Operation, args: tuple[Any, ...], params: Mapping[str, Any
         raise errors.kinds_mixed(operation.name)
     if operation.scalar is None and kind.kind == "Value":
         raise errors.only_for_arrays(operation.name)
-    result = operation.compute(bare, params)
     settings = modes.current()
+    if settings.recorder is None or kind.kind == "Value":
+        result = operation.compute(bare, params)
+    else:
+        result = settings.recorder.compute(operation, args, params)
     node = kind._wrap(result, operation.name)
     if not isinstance(node, Node):  # an answer, as Values give to comparisons
+        modes.refuse_reading(f"{operation.name} of Values, which gives an answer,")
         return node
     node.scope = scopes.current()
     if settings.detecting:

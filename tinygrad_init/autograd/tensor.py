@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from . import errors
+from . import errors, modes
 from .array_like import ArrayLike
 from .inputs import Array, real, real_array, total
 from .operations import F
@@ -47,6 +47,8 @@ class Tensor(ArrayLike):
         self, data: Any, requires_grad: bool = False, label: str = "",
         dtype: DTypeLike | None = None,
     ) -> None:  # fmt: skip
+        if isinstance(data, Node):
+            modes.refuse_reading("Tensor(t), which copies the numbers of t,")
         array = real_array(data, dtype)
         if requires_grad and array.dtype.kind != "f":
             raise errors.not_differentiable(array.dtype)
@@ -69,10 +71,12 @@ class Tensor(ArrayLike):
         and give a recorded computation arrays that stay as they are until ``backward()``;
         ``detect_anomaly`` notices.
         """
+        modes.refuse_reading(".data")
         return self._data
 
     @data.setter
     def data(self, array: Any) -> None:
+        modes.refuse_reading("assigning to .data")
         new = self.accept(array)
         if new is not self._data:
             self._data[...] = new
@@ -105,10 +109,11 @@ class Tensor(ArrayLike):
         has_history = isinstance(gradient, Node) and gradient.requires_grad
         if has_history and not create_graph:
             raise errors.seed_with_history()
+        is_recorded = isinstance(gradient, Node) and modes.current().recorder is not None
         seed = real_array(gradient, made_by="gradient=").astype(self.dtype)
         if seed.shape != self.shape:
             raise errors.seed_shape(seed.shape, self.shape)
-        return gradient if has_history else seed
+        return gradient if has_history or is_recorded else seed
 
     def _fit(self, gradient: Any) -> Any:
         if not isinstance(gradient, (np.ndarray, ArrayLike)):

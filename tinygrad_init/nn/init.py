@@ -16,17 +16,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 
 from ..autograd import DataError, ShapeError
 from ..autograd.exact import elementary, products
 
+if TYPE_CHECKING:  # NumPy loads its random numbers at the first draw, and not for importing this
+    from numpy.random import Generator, SeedSequence
+
 Array = NDArray[Any]
-Seed = Generator | SeedSequence | int | None
+Seed: TypeAlias = "Generator | SeedSequence | int | None"
 
 
 class Initialiser:
@@ -54,12 +56,13 @@ class Initialiser:
 
 def generator(rng: Seed) -> Generator:
     """The random numbers that a seed, a sequence or a generator stands for."""
-    return rng if isinstance(rng, Generator) else np.random.default_rng(_sequence(rng))
+    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(_sequence(rng))
 
 
 def _sequence(seed: SeedSequence | int | None) -> SeedSequence:
+    kind = np.random.SeedSequence
     try:
-        return seed if isinstance(seed, SeedSequence) else SeedSequence(seed)
+        return seed if isinstance(seed, kind) else kind(seed)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"a seed is a whole number from 0, a SeedSequence or a Generator, got {seed!r}"
@@ -68,11 +71,12 @@ def _sequence(seed: SeedSequence | int | None) -> SeedSequence:
 
 def spawn(rng: Seed, count: int) -> list[Generator | SeedSequence]:
     """``count`` independent streams; the same seed always gives the same ones."""
-    if isinstance(rng, Generator):
+    if isinstance(rng, np.random.Generator):
         return list(rng.spawn(count))
     root = _sequence(rng)
     # SeedSequence.spawn would count on at every call; a child by its key is always the same.
-    return [SeedSequence(root.entropy, spawn_key=(*root.spawn_key, k)) for k in range(count)]
+    keys = [(*root.spawn_key, k) for k in range(count)]
+    return [np.random.SeedSequence(root.entropy, spawn_key=key) for key in keys]
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -97,7 +97,7 @@ class Linear(Module):
         Raises:
             ShapeError: for other shapes.
         """
-        shape = np.shape(x.data if isinstance(x, Tensor) else x)
+        shape = x.shape if isinstance(x, Tensor) else np.shape(x)
         fan_in = self.weight.shape[-2]
         if not shape or shape[-1] != fan_in:
             raise ShapeError(

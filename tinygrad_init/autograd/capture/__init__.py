@@ -1,0 +1,12 @@
+"""`capture`: record a training step once, and replay it without building a graph.
+
+Read it in this order: :mod:`recording` (a function becomes a flat list of calls), :mod:`passes`
+(fewer calls), :mod:`kernels` (how a call writes into given memory), :mod:`memory` (which memory),
+:mod:`plan` (the replay). :mod:`complaints` says what can go wrong.
+"""
+
+from .front import Step, capture
+from .plan import Line, Plan
+from .recording import depends_on
+
+__all__ = ["Line", "Plan", "Step", "capture", "depends_on"]

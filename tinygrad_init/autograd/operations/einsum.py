@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ _WANTS = (
     "a letter for each axis of each operand, ... at most once in each, as in 'ij,jk->ik', and "
     "equal lengths under one letter"
 )
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WELL_FORMED = re.compile(r"[a-zA-Z]*(\.\.\.)?[a-zA-Z]*")
 
 
@@ -55,7 +55,7 @@ def _parse_einsum(subscripts: str, ndims: Sequence[int]) -> tuple[list[str], str
             f"{subscripts!r} must have a term for each operand, not {len(terms)} for {len(ndims)}"
         )
     named = [term.replace("...", "") for term in terms]
-    spare = [letter for letter in string.ascii_letters if letter not in text]
+    spare = [letter for letter in _LETTERS if letter not in text]
     most = max(ndim - len(term) for ndim, term in zip(ndims, named, strict=True))
     dots = "".join(spare[: max(most, 0)])
     full = []

@@ -1,0 +1,88 @@
+"""What can go wrong with ``capture``, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import GraphError, ShapeError
+from ..tensor import Tensor
+
+
+def read_while_recording(asked: str) -> GraphError:
+    """A number is asked for that would be frozen."""
+    return GraphError(
+        f"{asked} reads or writes numbers while capture records, and every replay would repeat "
+        f"what was made of these: compute with the Tensor (np.where(condition, a, b) in place of "
+        f"an `if`; comparisons give masks), or do it outside the captured function"
+    )
+
+
+def mask_as_index() -> GraphError:
+    """How many entries a mask picks depends on numbers."""
+    return GraphError(
+        "a mask that is computed picks another number of entries each time, and capture has to "
+        "know all shapes: write np.where(mask, x, 0) in place of x[mask]"
+    )
+
+
+def made_outside(tensor: Tensor) -> GraphError:
+    """A result with history that no replay would renew."""
+    return GraphError(
+        f"{tensor.describe()} was computed outside the captured function, and no replay would "
+        f"compute it anew: compute it inside, or use its .detach() as a constant"
+    )
+
+
+def other_shape(name: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> ShapeError:
+    """A kernel that is not true to the shape that it had while recording."""
+    return ShapeError(
+        f"{name} gave shape {found}, and {wanted} when it was recorded: what it gives must depend "
+        f"on the shapes of its operands alone"
+    )
+
+
+def no_gradient(param: Tensor) -> GraphError:
+    """A parameter that has nothing to do with the loss."""
+    return GraphError(
+        f"the loss does not depend on the parameter {param.describe()}: leave it out of the list, "
+        f"or use it in the captured function"
+    )
+
+
+def check_loss(loss: Any, params: Sequence[Tensor]) -> None:
+    """Raise unless ``loss`` is what a captured function has to return."""
+    if not isinstance(loss, Tensor):
+        raise GraphError(
+            f"a captured function returns its loss, a Tensor (or a Value), "
+            f"not {type(loss).__name__}: return what is to be minimised, and nothing else"
+        )
+    if not loss.requires_grad:
+        raise GraphError(
+            "the loss of the captured function depends on no parameter: compute it from Tensors "
+            "that require a gradient, outside no_grad"
+        )
+    members = loss.shape[0] if loss.shape else 0
+    is_ensemble = loss.ndim == 1 and all(param.shape[:1] == (members,) for param in params)
+    if loss.ndim and not is_ensemble:
+        raise GraphError(
+            f"the loss of the captured function has shape {loss.shape}: it must be one number, "
+            f"reduce it with .mean() or .sum(). (In an ensemble it may be one number for each "
+            f"member, if the first axis of every parameter counts the members.)"
+        )
+
+
+def no_parameters(found: Any) -> GraphError:
+    """Something else than a list of leaves."""
+    return GraphError(
+        f"capture takes a list of parameters, Tensors with requires_grad=True that no operation "
+        f"made (or Values), not {found!r}: write model.parameters(), or [w] for one"
+    )
+
+
+def captured_inside() -> GraphError:
+    """A captured function called by another one."""
+    return GraphError(
+        "a captured function was called while another one is recorded, and it gives bare numbers, "
+        "which every replay would repeat: call the function itself, and capture the outer one"
+    )

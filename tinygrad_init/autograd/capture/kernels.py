@@ -1,0 +1,318 @@
+"""How an operation writes its result into memory that is there already.
+
+NumPy's ufuncs take ``out=``. For other rows this module knows a way through functions that do; the
+rest is computed as ever, and copied. Three ways are chosen for their speed:
+
+- A product of two matrices goes through ``ndarray.dot``, which hands it to the same routine of the
+  BLAS as ``matmul`` but is there half a microsecond earlier. A sum over the first axes is a product
+  with ones, since the BLAS adds faster than NumPy.
+- ``where(mask, x, 0)`` is slow on a random mask: the processor guesses each entry, wrongly half of
+  the time. Multiplying the bits of x, read as an integer, by 0 or 1 gives the same, down to nan and
+  the sign of zero, without a guess.
+- The maximum of an array and one number is slow in NumPy; that with a row of zeros is not.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import modes
+from ..axes import axes_of
+from ..inputs import Array
+from ..operations.choices import check_labels
+from . import complaints
+from .recording import NUMBER, RESULT, Call, Slot
+
+Function = Callable[..., Any]
+Step = tuple[Function, list[Any]]  #: what a replay calls, and with which arguments
+
+_IN_PLACE = ("relu", "power", "reciprocal")  #: rows that go through a ufunc, entry by entry
+_BY_KEYWORD = (np.maximum, np.minimum)  #: ufuncs that want ``out`` by its name
+_ROW = 8192  #: zeros to compare with at once
+
+
+def steps(call: Call, out: Array, operands: list[Any]) -> list[Step]:
+    """What writes the result of ``call`` into ``out``.
+
+    Args:
+        call: an operation that computes, no view.
+        out: its place; the memory of an operand where :func:`can_overwrite` allows it.
+        operands: arrays and Python's numbers. A :class:`Slot` stands for an array that each replay
+            puts in its place.
+    """
+    if is_ufunc(call):
+        return [_of_ufunc(call.kernel, out, operands)]
+    write = _WRITERS.get(call.operation.name) if _is_known(call) else None
+    found = write(call, out, *operands) if write is not None else None
+    return [_computed_and_copied(call, out, operands)] if found is None else found
+
+
+def is_ufunc(call: Call) -> bool:
+    """Whether it is a ufunc that works entry by entry (unlike ``matmul``)."""
+    return isinstance(call.kernel, np.ufunc) and call.kernel.signature is None
+
+
+def is_entry_by_entry(call: Call) -> bool:
+    """Whether an operand may also be one number in place of an array of equal numbers."""
+    return is_ufunc(call) or (_is_known(call) and call.operation.name in (*_IN_PLACE, "where"))
+
+
+def can_overwrite(call: Call, operand: Slot) -> bool:
+    """Whether the result may take the place of an operand of its shape and dtype."""
+    if _is_known(call) and call.operation.name == "where":
+        return operand is call.operands[1] and _selects_or_zero(call)
+    return is_ufunc(call) or (_is_known(call) and call.operation.name in _IN_PLACE)
+
+
+def _is_known(call: Call) -> bool:
+    """Whether the kernel is that of a row of our table in ordinary arithmetic."""
+    is_ours = call.is_pure or "rng" in call.params
+    return is_ours and call.kernel is call.operation.kernels[modes.PLAIN]
+
+
+def _selects_or_zero(call: Call) -> bool:
+    """Whether it is ``where(mask, x, 0)``, of bools and floats of one shape."""
+    mask, x, other = call.operands
+    is_zero = other is not None and not isinstance(other, Slot) and repr(other) in ("0", "0.0")
+    if isinstance(other, Slot) and other.kind == NUMBER:
+        is_zero = not other.array[(0,) * other.array.ndim].tobytes().strip(b"\0")
+    return (
+        is_zero
+        and isinstance(mask, Slot) and mask.array.dtype.kind == "b"
+        and isinstance(x, Slot) and x.kind == RESULT
+        and x.array.dtype == call.result.array.dtype and x.array.dtype.kind == "f"
+        and x.array.shape == call.result.array.shape
+    )  # fmt: skip
+
+
+def _of_ufunc(ufunc: Any, out: Array, operands: list[Any]) -> Step:
+    """Python's numbers become arrays of the dtype in which the ufunc computes: made once."""
+    weak = [x if _is_array(x) else np.dtype(bool) if isinstance(x, bool) else type(x)
+            for x in operands]
+    dtypes = ufunc.resolve_dtypes((*(_dtype(x) if _is_array(x) else x for x in weak), None))
+    typed = [x if _is_array(x) else _number(x, dtype)
+             for x, dtype in zip(operands, dtypes, strict=False)]
+    if ufunc in _BY_KEYWORD:
+        return functools.partial(ufunc, out=out), typed
+    return ufunc, [*typed, out]
+
+
+def _number(number: Any, dtype: Any) -> Any:
+    try:
+        with np.errstate(over="ignore"):
+            return np.asarray(number, dtype)
+    except OverflowError:  # a comparison with an integer beyond the dtype
+        return number
+
+
+def _computed_and_copied(call: Call, out: Array, operands: list[Any]) -> Step:
+    """For kernels that know no ``out``; the parts of an index count as operands."""
+    count, kernel = len(operands), call.kernel
+    index = call.params.get("index", ())
+    is_indexed = isinstance(index, tuple) and "index" in call.params
+
+    def compute(out: Array, *parts: Any) -> None:
+        params = {**call.params, "index": parts[count:]} if is_indexed else call.params
+        result = np.asarray(kernel(*parts[:count], **params))
+        if result.shape != out.shape:
+            raise complaints.other_shape(call.operation.name, result.shape, out.shape)
+        np.copyto(out, result)
+
+    if call.arithmetic != modes.current().arithmetic:  # the kernel may ask which one is in force
+        compute = modes.in_arithmetic(call.arithmetic)(compute)
+    return compute, [out, *operands, *(index if is_indexed else ())]
+
+
+# The ways of single rows: (call, out, *operands) -> steps, or None if there is none this time.
+
+
+def _matmul(call: Call, out: Array, a: Any, b: Any) -> list[Step]:
+    is_plain = 0 < min(_ndim(a), _ndim(b)) and max(_ndim(a), _ndim(b)) <= 2
+    is_blas = _dtype(a) == _dtype(b) == out.dtype and out.dtype.char in "fd"
+    if is_plain and is_blas and out.flags.c_contiguous:
+        return [(np.ndarray.dot, [a, b, out])]
+    return [(np.matmul, [a, b, out])]
+
+
+def _sum(call: Call, out: Array, x: Any) -> list[Step]:
+    axes = axes_of(call.params["axis"], _ndim(x))
+    shape = x.array.shape if isinstance(x, Slot) else x.shape
+    summed = math.prod(shape[: len(axes)])
+    if isinstance(x, np.ndarray) and axes == tuple(range(len(axes))) and 0 < len(axes) < x.ndim:
+        matrix, row = _same_memory(x, (summed, -1)), _same_memory(out, (-1,))
+        if matrix is not None and row is not None and x.dtype == out.dtype and x.dtype.char in "fd":
+            return [(np.ndarray.dot, [np.ones(summed, x.dtype), matrix, row])]
+    return [(np.add.reduce, [x, axes, None, out, call.params["keepdims"]])]
+
+
+def _same_memory(x: Array, shape: tuple[int, ...]) -> Array | None:
+    """``x`` in another shape, if that needs no copy."""
+    if not x.size:
+        return None
+    view = x.reshape(shape)
+    return view if np.may_share_memory(view, x) else None
+
+
+def _extreme(call: Call, out: Array, x: Any) -> list[Step]:
+    reduce = {"max": np.maximum.reduce, "min": np.minimum.reduce}[call.operation.name]
+    return [(reduce, [x, axes_of(call.params["axis"], _ndim(x)), None, out,
+                      call.params["keepdims"]])]
+
+
+def _place_of_extreme(call: Call, out: Array, x: Any) -> list[Step]:
+    find = {"argmax": np.ndarray.argmax, "argmin": np.ndarray.argmin}[call.operation.name]
+    return [(find, [x, call.params["axis"], out])]
+
+
+def _where(call: Call, out: Array, mask: Any, x: Any, other: Any) -> list[Step] | None:
+    if _is_array(mask) and _dtype(mask).kind != "b":
+        return None
+    if _selects_or_zero(call):
+        bits = np.dtype(f"i{out.itemsize}")
+        return [(np.multiply, [x.view(bits), mask, out.view(bits)])]
+    x, other = (value if _is_array(value) else _number(value, out.dtype) for value in (x, other))
+    return [(np.copyto, [out, other, "unsafe"]), (np.copyto, [out, x, "unsafe", mask])]
+
+
+def _one_hot(call: Call, out: Array, labels: Any) -> list[Step]:
+    return [(_mark, [out, labels, np.arange(call.params["count"])])]
+
+
+def _mark(out: Array, labels: Array, classes: Array) -> None:
+    check_labels(labels, len(classes))
+    np.equal(labels[..., np.newaxis], classes, out)
+
+
+def _relu(call: Call, out: Array, x: Any) -> list[Step]:
+    if isinstance(x, np.ndarray) and x.flags.c_contiguous and out.flags.c_contiguous and x.size:
+        length = math.gcd(x.size, _ROW) if x.size > _ROW else x.size
+        if length * 8 >= min(x.size, _ROW):
+            x, out = x.reshape(-1, length), out.reshape(-1, length)
+            return [_of_ufunc(np.maximum, out, [x, np.zeros(length, x.dtype)])]
+    return [_of_ufunc(np.maximum, out, [x, 0])]
+
+
+def _power(call: Call, out: Array, x: Any, exponent: Any) -> list[Step] | None:
+    return [_of_ufunc(np.power, out, [x, exponent])] if out.dtype.kind == "f" else None
+
+
+def _cumsum(call: Call, out: Array, x: Any) -> list[Step] | None:
+    axis = call.params["axis"]
+    is_known = axis is not None and out.dtype.kind == "f"
+    return [(np.add.accumulate, [x, axis, None, out])] if is_known else None
+
+
+def _prod(call: Call, out: Array, x: Any) -> list[Step] | None:
+    axes = axes_of(call.params["axis"], _ndim(x))
+    is_known = out.dtype.kind == "f"
+    return [(np.multiply.reduce, [x, axes, None, out, call.params["keepdims"]])] if is_known else None
+
+
+def _concatenate(call: Call, out: Array, *parts: Any) -> list[Step]:
+    """Each part is copied into its stretch of the result."""
+    axis = call.params["axis"] % out.ndim
+    ends = np.cumsum([(part.array if isinstance(part, Slot) else part).shape[axis] for part in parts])
+    stretches = np.split(out, ends[:-1], axis)
+    return [(np.copyto, [stretch, part]) for stretch, part in zip(stretches, parts, strict=True)]
+
+
+def _reshape(call: Call, out: Array, x: Any) -> list[Step] | None:
+    """One that copies, since the entries do not lie in order."""
+    shape = x.array.shape if isinstance(x, Slot) else x.shape
+    place = _same_memory(out, shape)
+    return None if place is None else [(np.copyto, [place, x])]
+
+
+def _getitem(call: Call, out: Array, x: Any) -> list[Step] | None:
+    """Entries that lie in one view are copied from there; an index of arrays has to look."""
+    index = call.params["index"]
+    parts = index if isinstance(index, tuple) else (index,)
+    if isinstance(x, Slot) or not all(_is_basic(part) for part in parts):
+        return None
+    return [(np.copyto, [out, x[parts if ... in parts else (*parts, ...)]])]
+
+
+def _is_basic(part: Any) -> bool:
+    return part is None or part is ... or type(part) is int or isinstance(part, slice)
+
+
+def _scatter(call: Call, out: Array, g: Any) -> list[Step] | None:
+    index = call.params["index"]
+    parts = index if isinstance(index, tuple) else (index,)
+    if not all(_is_basic(part) for part in parts):
+        return [(out.fill, [0]), (_add_at, [out, g, *parts])]
+    place = out[parts if ... in parts else (*parts, ...)]
+    return [(out.fill, [0]), (np.add, [place, g, place])]
+
+
+def _add_at(out: Array, g: Array, *index: Any) -> None:
+    np.add.at(out, index, g)
+
+
+def _bernoulli(call: Call, out: Array, x: Any) -> list[Step] | None:
+    scratch = _draws(call, out)
+    if scratch is None:
+        return None
+    mask = np.empty(out.shape, bool)
+    draw, arguments = scratch
+    return [
+        (draw, arguments),
+        (np.less, [arguments[-1], np.asarray(call.params["p"], float), mask]),
+        (np.copyto, [out, mask]),
+    ]
+
+
+def _uniform(call: Call, out: Array, x: Any) -> list[Step] | None:
+    scratch = _draws(call, out)
+    if scratch is None:
+        return None
+    below_one = np.nextafter(out.dtype.type(1), out.dtype.type(0))
+    return [
+        scratch,
+        (np.copyto, [out, scratch[1][-1], "same_kind"]),
+        _of_ufunc(np.minimum, out, [out, np.asarray(below_one)]),
+    ]
+
+
+def _draws(call: Call, out: Array) -> Step | None:
+    """Draws from a generator that goes on where it stands; a seed starts anew each time."""
+    rng = call.params["rng"]
+    if not isinstance(rng, np.random.Generator) or not out.ndim:
+        return None
+    into = out if out.dtype == np.float64 and out.flags.c_contiguous else np.empty(out.shape)
+    return rng.random, [None, np.float64, into]
+
+
+_WRITERS: dict[str, Callable[..., list[Step] | None]] = {
+    "matmul": _matmul,
+    "sum": _sum, "max": _extreme, "min": _extreme, "prod": _prod, "cumsum": _cumsum,
+    "argmax": _place_of_extreme, "argmin": _place_of_extreme,
+    "where": _where, "one_hot": _one_hot,
+    "relu": _relu,
+    "power": _power,
+    "reciprocal": lambda call, out, x: [_of_ufunc(np.divide, out, [1, x])],
+    "clip": lambda call, out, x: [
+        (np.clip, [x, call.params["a_min"], call.params["a_max"], out])
+    ],
+    "astype": lambda call, out, x: [(np.copyto, [out, x, "unsafe"])],
+    "reshape": _reshape,
+    "getitem": _getitem, "scatter": _scatter, "concatenate": _concatenate,
+    "bernoulli": _bernoulli, "uniform": _uniform,
+}  # fmt: skip
+
+
+def _is_array(operand: Any) -> bool:
+    return isinstance(operand, (np.ndarray, Slot))
+
+
+def _dtype(operand: Any) -> Any:
+    return operand.array.dtype if isinstance(operand, Slot) else operand.dtype
+
+
+def _ndim(operand: Any) -> int:
+    return (operand.array if isinstance(operand, Slot) else operand).ndim
