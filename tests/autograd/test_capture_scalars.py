@@ -10,6 +10,7 @@ said).
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from hypothesis import strategies as st
 
 import tinygrad_init as tg
 from tinygrad_init import F, Value
-from tinygrad_init.autograd.capture import scalars
+from tinygrad_init.autograd.capture import scalar_plan, scalars
 from tinygrad_init.autograd.capture.scalars import CapturedValues
 
 PROGRAMS = int(os.environ.get("PROGRAMS", "200"))
@@ -161,7 +162,7 @@ def _run(table: Table, steps: Steps, points: Sequence[Sequence[float]], toleranc
         found, slopes = program.captured(step, xs)
         for ours, theirs in zip([found, *slopes], [loss, *gradients], strict=True):
             assert abs(ours - theirs) <= tolerance * max(1, abs(theirs)), (ours, theirs)
-    assert len(step.recordings) == 1, "it was recorded more than once"
+    assert len(step.replays) == 1, "it was recorded more than once"
 
 
 @pytest.fixture(params=["by levels", "one by one"])
@@ -190,3 +191,478 @@ def test_rounded_operations_agree_to_the_bit(steps: Steps, points: Any) -> None:
 @given(_steps(SMOOTH), POINTS)
 def test_elementary_functions_agree(steps: Steps, points: Any) -> None:
     _run(SMOOTH, steps, points, TOLERANCE)
+
+
+@given(_steps(SMOOTH), st.lists(st.floats(-2, 2), min_size=10, max_size=10))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+def test_gradients_are_slopes_of_the_captured_loss(steps: Steps, point: Any) -> None:
+    """What the engine and the plan might both get wrong: rules, and who gets which gradient."""
+    program = Program(SMOOTH, steps)
+    step = CapturedValues(program, program.params)
+    _, slopes = program.captured(step, program.at(point))
+    for k in range(4):
+        losses = []
+        for shift in (-2e-4, -1e-4, 1e-4, 2e-4):
+            moved = [x + shift * (j == k) for j, x in enumerate(point)]
+            losses.append(program.captured(step, program.at(moved))[0])
+        slope = (losses[0] - 8 * losses[1] + 8 * losses[2] - losses[3]) / 12e-4
+        assert slopes[k] == pytest.approx(slope, rel=1e-6, abs=1e-6)
+
+
+# Reproducible arithmetic.
+
+EXACT = {
+    name: both for table in (SMOOTH, ROUNDED) for name, both in table.items()
+    if F.rows[name].kernels[1] is not None and name not in ("power", "arctan2")
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("_way")
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@given(_steps(EXACT), POINTS)
+def test_reproducible_arithmetic_gives_the_same_bits(steps: Steps, points: Any) -> None:
+    with tg.reproducible():
+        _run(EXACT, steps, points, 0)
+
+
+def test_each_arithmetic_has_its_own_recording() -> None:
+    w = Value(0.3)
+    step = CapturedValues(lambda x: (w * x).exp() * 3, [w])
+    plain = step(0.7)
+    with tg.reproducible():
+        exact, slope = step(0.7), w.grad
+        loss = (w * Value(0.7)).exp() * 3
+        w.grad = 0
+        loss.backward()
+    assert (exact, slope) == (loss.data, w.grad)
+    assert plain == pytest.approx(exact, rel=1e-15)
+    assert len(step.replays) == 2
+
+
+# Numbers that are none of the ordinary ones.
+
+RAW: dict[str, Function] = {
+    **{row.name: row for row in F if row.scalar is not None and len(row.rules) < 3},
+    "leaky_relu": lambda a: F.leaky_relu(a, slope=0.25),
+    "clip": lambda a: F.clip(a, -1, 1),
+    "elu": lambda a: F.elu(a, alpha=2.0),
+    "square root of a square": lambda a: F.sqrt(a * a),
+    "own power": lambda a: a**a,
+    "third power": lambda a: a**3,
+    "negative power": lambda a: a**-1,
+    "zeroth power": lambda a: a**0,
+}
+NASTY = [0, 0.0, -0.0, 1.0, -1.0, 0.5, 2, -3, 1e-320, -1e-200, 1e200, -1e308, 750.0, -750.0,
+         math.inf, -math.inf, math.nan, Fraction(1, 3)]  # fmt: skip
+#: Somewhere where the row is defined and smooth, to record at.
+NICE = {"arccosh": 1.5, "arcsin": 0.5, "arccos": 0.5, "arctanh": 0.5}
+
+
+def _outcome(compute: Callable[[], tuple[Any, list[Any]]]) -> Any:
+    """What came out, or what was complained of."""
+    try:
+        loss, gradients = compute()
+    except (tg.TinygradInitError, ArithmeticError, ValueError, TypeError) as error:
+        return type(error), str(error)
+    return [loss, *gradients]
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize("name", RAW)
+def test_nan_infinities_and_mistakes_are_those_of_the_engine(name: str) -> None:
+    function = RAW[name]
+    arity = len(function.rules) if isinstance(function, tg.autograd.Operation) else 1
+    w, v = Value(0.0), Value(0.0)
+
+    def loss(xs: Sequence[Value]) -> Value:
+        results = [function(*(w, v * x)[:arity]) for x in xs]
+        masked = [F.where(result, result, x) for x, result in zip(xs, results, strict=True)]
+        return sum(masked, start=results[0] * w)
+
+    def eagerly() -> tuple[Any, list[Any]]:
+        w.grad = v.grad = 0
+        total = loss([Value(1.0), Value(0.5), Value(1.0)])
+        total.backward()
+        return total.data, [w.grad, v.grad]
+
+    def captured() -> tuple[Any, list[Any]]:
+        return step([1.0, 0.5, 1.0]), [w.grad, v.grad]
+
+    step = CapturedValues(loss, [w, v])
+    w.data = v.data = NICE.get(name, 0.7)
+    captured()
+    for w.data in NASTY:
+        for v.data in NASTY if arity == 2 else [0.7]:
+            wanted, found = _outcome(eagerly), _outcome(captured)
+            assert type(found) is type(wanted), (w, v, found, wanted)
+            if isinstance(wanted, tuple):
+                assert found == wanted
+            else:
+                np.testing.assert_allclose(
+                    [float(x) for x in found], [float(x) for x in wanted], rtol=1e-12, atol=0
+                )
+
+
+def test_fractions_stay_exact() -> None:
+    w, b = Value(Fraction(1, 3)), Value(Fraction(-1, 7))
+    step = CapturedValues(
+        lambda xs, ys: sum((w * x + b - y).relu() * Fraction(1, 2) for x, y in zip(xs, ys)), [w, b]
+    )  # fmt: skip
+    xs, ys = [Fraction(k, 5) for k in range(1, 9)], [Fraction(k % 3, 11) for k in range(8)]
+    for _ in range(3):
+        errors = [max(w.data * x + b.data - y, Fraction(0)) / 2 for x, y in zip(xs, ys, strict=True)]
+        slopes = [Fraction(e > 0, 2) for e in errors]
+        loss = step(xs, ys)
+        assert loss == sum(errors)
+        assert (w.grad, b.grad) == (sum(map(lambda s, x: s * x, slopes, xs)), sum(slopes))
+        assert {type(loss), type(w.grad), type(b.grad)} == {Fraction}
+        w.data -= w.grad / 10
+        b.data -= b.grad / 10
+
+
+def test_a_fraction_among_floats_is_computed_as_by_the_engine() -> None:
+    w = Value(0.1)
+    step = CapturedValues(lambda: sum((w * Fraction(k, 3) for k in range(1, 20)), start=w), [w])
+    loss = step()
+    assert loss == sum((0.1 * Fraction(k, 3) for k in range(1, 20)), start=0.1)
+    w.data = Fraction(1, 10)
+    assert step() == Fraction(1, 10) * (1 + Fraction(190, 3))
+
+
+def test_whole_numbers_of_any_size() -> None:
+    w = Value(10**20 + 1)
+    step = CapturedValues(lambda: sum((w * k - 10**20 * k for k in range(30)), start=w - w), [w])
+    assert (step(), w.grad) == (sum(range(30)), sum(range(30)))
+    w.data = 2.5
+    assert step() == sum(2.5 * k - 10**20 * k for k in range(30))
+    huge = CapturedValues(lambda: sum((w * 10**400 for k in range(30)), start=w), [w])
+    w.data = 3
+    assert huge() == 90 * 10**400 + 3
+
+
+# What a call does.
+
+
+def _network(points: int) -> tuple[Any, Callable[..., Value], Any]:
+    model = tg.nn.scalar.MLP(2, [5, 4, 1], rng=0)
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(points, 2))
+    y = np.where(X[:, 0] * X[:, 1] > 0, 1.0, -1.0)
+
+    def loss(rows: Any, labels: Any) -> Value:
+        scores = [model(row) for row in rows]
+        hinge = sum((1 - label * score).relu() for label, score in zip(labels, scores, strict=True))
+        return hinge / len(scores) + 1e-4 * sum(p * p for p in model.parameters())
+
+    return model, loss, (X, y)
+
+
+def test_training_gives_the_numbers_of_the_engine() -> None:
+    """Minibatches as arguments, updates without an optimiser: bit for bit as without capture."""
+    losses: dict[str, list[float]] = {"eager": [], "captured": []}
+    for way, found in losses.items():
+        model, loss, (X, y) = _network(40)
+        step = CapturedValues(loss, model.parameters())
+        for k in range(30):
+            batch = slice(10 * (k % 4), 10 * (k % 4) + 10)
+            if way == "captured":
+                found.append(step(X[batch], y[batch].tolist()))
+            else:
+                model.zero_grad()
+                total = loss(X[batch].tolist(), y[batch].tolist())
+                total.backward()
+                found.append(total.data)
+            for p in model.parameters():
+                p.data -= 0.1 * p.grad
+    assert losses["captured"] == losses["eager"]
+    assert losses["eager"][-1] < losses["eager"][0]
+
+
+def test_it_is_recorded_once_for_each_shape() -> None:
+    calls = []
+    w = Value(2.0)
+
+    def loss(x: Any) -> Value:
+        calls.append(x)
+        return w * (sum(x) if isinstance(x, list) else x)
+
+    step = CapturedValues(loss, [w])
+    assert [step([1.0, 2.0]), step((3.0, 5.0)), step(np.array([1, 1]))] == [6.0, 16.0, 4.0]
+    assert len(calls) == 1
+    assert [step(7.0), step(np.float32(0.5)), step(Value(1.5))] == [14.0, 1.0, 3.0]
+    assert len(calls) == 2
+    assert isinstance(calls[1], Value)
+    assert step([1.0, 2.0, 3.0]) == 12.0
+    assert len(calls) == 3
+    with tg.no_grad():
+        assert step([1.0, 2.0, 4.0]) == 14.0
+    assert w.grad == 7.0
+
+
+def test_arrays_arrive_as_nested_lists_of_values() -> None:
+    seen: list[Any] = []
+    w = Value(1.0)
+    step = CapturedValues(lambda x: w * [seen.append(x), x][1][1][0][2], [w])
+    assert step(np.arange(12.0).reshape(2, 2, 3)) == 8.0
+    (found,) = seen
+    assert all(type(one) is Value for table in found for row in table for one in row)
+    assert [[[one.data for one in row] for row in table] for table in found] == [
+        [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], [[6.0, 7.0, 8.0], [9.0, 10.0, 11.0]],
+    ]  # fmt: skip
+
+
+def test_gradients_are_set_and_not_added() -> None:
+    w, unused = Value(3.0), Value(4.0)
+    step = CapturedValues(lambda: w * w * w, [w, unused, w])
+    w.grad = unused.grad = 100.0
+    assert [step(), w.grad, unused.grad] == [27.0, 27.0, 0]
+    assert [step(), w.grad, unused.grad] == [27.0, 27.0, 0]
+
+
+@pytest.mark.usefixtures("_way")
+def test_the_smallest_of_functions() -> None:
+    w, v = Value(3.0), Value(2.0)
+    for loss, result, slope in [
+        (lambda: w, 3.0, 1), (lambda: +w, 3.0, 1), (lambda: w + w, 6.0, 2), (lambda: v, 2.0, 0),
+        (lambda: v * 5, 10.0, 0), (lambda: Value(7.0), 7.0, 0), (lambda: w.sign(), 1, 0),
+        (lambda: sum([w] * 9, start=w) * 0 + w, 3.0, 1),
+    ]:  # fmt: skip
+        step = CapturedValues(loss, [w])
+        assert (step(), w.grad) == (result, slope)
+    nothing = CapturedValues(lambda: w * v, [])
+    assert nothing() == 6.0
+
+
+def test_other_values_are_read_anew_and_wrapped_numbers_are_not() -> None:
+    w, rate, numbers = Value(2.0), Value(10.0), [1.0]
+    step = CapturedValues(lambda: w * rate + Value(numbers[0]), [w])
+    assert step() == 21.0
+    rate.data, numbers[0] = 100.0, 50.0
+    assert (step(), w.grad) == (201.0, 100.0)
+
+
+def test_what_no_gradient_flows_through_is_computed_all_the_same() -> None:
+    w = Value(2.0)
+
+    def loss(x: Value) -> Value:
+        with tg.no_grad():
+            norm = w * x
+        return w * norm + w.sign() * x + F.where(w < x, 10.0, 20.0)
+
+    step = CapturedValues(loss, [w])
+    assert (step(3.0), w.grad) == (2 * 6 + 3 + 10, 6)
+    w.data = -1.0
+    assert (step(-4.0), w.grad) == (-1 * 4 + 4 + 20, 4)
+
+
+def test_derivatives_inside_the_function() -> None:
+    """A penalty on the slope at the input, kinks included: (d/dx relu(w x)**3)**2."""
+    w, x = Value(0.5), 2.0
+
+    def loss(inputs: Any) -> Value:
+        total: Any = 0
+        for one in inputs:
+            (slope,) = tg.grad((w * one).relu() ** 3, [one], create_graph=True)
+            constant = tg.grad(w * w * w, w)
+            total = total + slope * slope + constant * w
+        return total
+
+    step = CapturedValues(loss, [w])
+    for w.data in (0.5, 1.5, -1.0):
+        a = float(w.data)
+        slope = 3 * a**3 * x**2 if a > 0 else 0.0
+        grown = 9 * a**2 * x**2 if a > 0 else 0.0
+        assert step([x, x, x]) == pytest.approx(3 * (slope**2 + 3 * a**2 * a), rel=1e-13)
+        assert w.grad == pytest.approx(3 * (2 * slope * grown + 3 * a**2), rel=1e-13)
+
+
+def test_under_detect_anomaly_each_operation_is_looked_at() -> None:
+    w = Value(1.0)
+    step = CapturedValues(lambda x: (w * x).exp() * x, [w])
+    wanted = step(2.0), w.grad
+    with tg.detect_anomaly():
+        assert (step(2.0), w.grad) == pytest.approx(wanted, rel=1e-15)
+        w.data = math.inf
+        with pytest.raises(tg.GraphError, match="gave inf"):
+            step(2.0)
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize("loss", [
+    lambda w: w * w.data,
+    lambda w: w * 2 if w > 0 else w,
+    lambda w: w * float(w),
+    lambda w: w * max(w, 2 * w),
+    lambda w: w * float(f"{w:.3f}"),
+    lambda w: (w * w).backward() or w,
+])  # fmt: skip
+def test_reading_a_number_while_recording_is_refused(loss: Function) -> None:
+    w = Value(1.0)
+    with pytest.raises(tg.GraphError, match="every replay would repeat"):
+        CapturedValues(lambda: loss(w), [w])()
+    assert (w > 0) is True  # and all is as before
+
+
+def test_assigning_while_recording_is_refused() -> None:
+    w = Value(1.0)
+
+    def loss() -> Value:
+        w.data = 2.0
+        return w * w
+
+    with pytest.raises(tg.GraphError, match="assigning"):
+        CapturedValues(loss, [w])()
+    assert w.data == 1.0
+
+
+def test_what_was_computed_outside_is_refused_where_it_would_be_out_of_date() -> None:
+    w, v = Value(2.0), Value(5.0)
+    product, other = w * v, v * v
+    with pytest.raises(tg.GraphError, match="outside the captured function"):
+        CapturedValues(lambda: product * w, [w])()
+    step = CapturedValues(lambda: other * w, [w])
+    assert (step(), w.grad) == (50.0, 25.0)
+
+
+@pytest.mark.parametrize("loss", [lambda: 2.0, lambda: None, lambda: tg.Tensor(1.0)])
+def test_a_loss_is_a_value(loss: Any) -> None:
+    with pytest.raises(tg.GraphError, match="returns its loss, a Value"):
+        CapturedValues(loss, [Value(1.0)])()
+
+
+def test_parameters_are_leaves() -> None:
+    w = Value(2.0)
+    for wrong in (w * w, 2.0, tg.Tensor([1.0], requires_grad=True)):
+        with pytest.raises(tg.GraphError, match="capture takes a list of parameters"):
+            CapturedValues(lambda: w, [wrong])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("argument", ["three", [1.0, [2.0]], 1j, [None], [Fraction(1, 2), "x"]])
+def test_arguments_are_numbers(argument: Any) -> None:
+    w = Value(2.0)
+    with pytest.raises(tg.DataError, match="capture"):
+        CapturedValues(lambda x: w, [w])(argument)
+
+
+def test_a_captured_function_inside_another() -> None:
+    w = Value(2.0)
+    inner = CapturedValues(lambda: w * w, [w])
+    with pytest.raises(tg.GraphError, match="called while another one is recorded"):
+        CapturedValues(lambda: w * inner(), [w])()
+
+
+def test_an_operation_of_ones_own_must_work_place_by_place() -> None:
+    total = tg.operation("total", lambda x: np.sum(x), lambda g, y, x: g * 1)
+    slope = tg.operation("slope", lambda x: x * 1, lambda g, y, x: np.sum(g))
+    branch = tg.operation("branch", lambda x: x if x > 0 else 0 * x, lambda g, y, x: g)
+    cube = tg.operation("cube", lambda x: x * x * x, lambda g, y, x: g * (3 * x * x))
+    w = Value(0.5)
+
+    def captured(function: Any) -> CapturedValues:
+        return CapturedValues(lambda: sum((function(w * k) for k in range(4)), start=w), [w])
+
+    for function, message in [
+        (total, "place by place"), (slope, "gradient of shape"), (branch, "branch"),
+    ]:  # fmt: skip
+        with pytest.raises(tg.TinygradInitError, match=message):
+            captured(function)()
+    assert (captured(cube)(), w.grad) == (0.5 + 36 * 0.125, 1 + 36 * 3 * 0.25)
+
+
+# What a plan costs, in counts.
+
+
+def _plan(step: CapturedValues) -> Any:
+    (replay,) = step.replays.values()
+    return replay.plan
+
+
+def test_the_number_of_calls_does_not_grow_with_the_batch() -> None:
+    counts = []
+    for points in (10, 200):
+        model, loss, arguments = _network(points)
+        step = CapturedValues(loss, model.parameters())
+        step(*arguments)
+        counts.append(len(_plan(step).groups))
+    assert counts[0] == counts[1] == 17
+
+
+def test_a_chain_of_additions_is_one_level() -> None:
+    w = Value(0.5)
+    step = CapturedValues(lambda x: sum((w * one for one in x), start=w), [w])
+    step(np.arange(1000.0))
+    assert [str(group) for group in _plan(step).groups] == [
+        "level 1: 1,000 multiply", "level 2: 1 sum of 1001",
+    ]  # fmt: skip
+    assert w.grad == 1 + 999 * 500
+
+
+def test_an_addition_that_others_read_is_not_inside_a_chain() -> None:
+    w = Value(0.5)
+
+    def loss(x: Any) -> Value:
+        first = w + x[0]
+        second = first + x[1]
+        return (second + x[2]) * first
+
+    step = CapturedValues(loss, [w])
+    assert step([1.0, 2.0, 3.0]) == 1.5 * 6.5
+    assert w.grad == 1.5 + 6.5
+
+
+def test_printing_shows_the_levels() -> None:
+    model, loss, (X, y) = _network(100)
+    step = CapturedValues(loss, model.parameters())
+    assert str(step) == "not recorded yet"
+    step(X, y)
+    assert str(step).splitlines()[:6] == [
+        "parameters: 44, inputs: 300, operations: 8,191",
+        "level 1: 1,000 multiply",
+        "level 1: 44 multiply",
+        "level 2: 500 sums of 3",
+        "level 2: 1 sum of 45",
+        "level 3: 1 multiply",
+    ]
+    w = Value(1.0)
+    deep = CapturedValues(lambda: w.sin().sin(), [w])
+    deep()
+    assert str(deep) == "parameters: 1, inputs: 0, operations: 2\none by one"
+
+
+def test_nodes_of_the_recording_are_freed() -> None:
+    model, loss, arguments = _network(20)
+    step = CapturedValues(loss, model.parameters())
+    step(*arguments)
+    gc.collect()
+    values = [thing for thing in gc.get_objects() if isinstance(thing, Value)]
+    assert len([value for value in values if value.operation is not None]) == 0
+
+
+def test_a_deep_function_needs_no_recursion() -> None:
+    w = Value(0.999)
+
+    def loss() -> Value:
+        x = w
+        for _ in range(20_000):
+            x = x * w
+        return x
+
+    step = CapturedValues(loss, [w])
+    assert step() == pytest.approx(0.999**20_001, rel=1e-10)
+    assert w.grad == pytest.approx(20_001 * 0.999**20_000, rel=1e-10)
+
+
+def test_rows_of_a_table_are_added_in_order() -> None:
+    """The bits of sums depend on it: NumPy must not pair terms."""
+    rng = np.random.default_rng(0)
+    for rows in (1, 2, 7, 8, 9, 64, 300):
+        for columns in (1, 2, 3, 8, 65, 1000):
+            table = rng.normal(size=(rows, columns)) * 10.0 ** rng.integers(-8, 8, (rows, columns))
+            for source in (table, np.broadcast_to(table[:, :1], table.shape)):
+                wanted, found = source[0].copy(), np.empty(columns)
+                for row in source[1:]:
+                    wanted = wanted + row
+                scalar_plan._add_rows(source, found)
+                assert (found == wanted).all()

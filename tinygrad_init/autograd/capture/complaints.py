@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import GraphError, ShapeError
+from ..tape import Node
 from ..tensor import Tensor
 
 
@@ -70,6 +71,30 @@ def check_loss(loss: Any, params: Sequence[Tensor]) -> None:
             f"reduce it with .mean() or .sum(). (In an ensemble it may be one number for each "
             f"member, if the first axis of every parameter counts the members.)"
         )
+
+
+def no_value(found: Any) -> GraphError:
+    """A captured function of Values that returns something else."""
+    return GraphError(
+        f"a captured function of Values returns its loss, a Value, not {type(found).__name__}: "
+        f"return what is to be minimised, and nothing else"
+    )
+
+
+def value_made_outside(value: Node) -> GraphError:
+    """A result with history that no replay would renew."""
+    return GraphError(
+        f"{value.describe()} was computed from a parameter outside the captured function, and no "
+        f"replay would compute it anew: compute it inside"
+    )
+
+
+def not_place_by_place(name: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> ShapeError:
+    """A kernel that does something else with many numbers than with one."""
+    return ShapeError(
+        f"{name} gave shape {found} for operands of shape {wanted}: capture computes many Values "
+        f"at once, so its forward function must work place by place, as NumPy's functions do"
+    )
 
 
 def no_parameters(found: Any) -> GraphError:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..inputs import Array
 from ..tape import Node
@@ -42,9 +41,9 @@ class Layout:
         self.outside = [k for k in others if isinstance(tape.leaves[k], Node)]
         self.numbers = [k for k in others if not isinstance(tape.leaves[k], Node)]
         self.value = np.empty(tape.size, np.intp)
-        at = 0
-        results = [group.places for group in groups]
-        for places in (self.params, self.outside, tape.inputs, self.numbers, *results):
+        at, results = 0, [group.places for group in groups]
+        leaves: list[Sequence[int] | Array] = [self.params, self.outside, tape.inputs, self.numbers]
+        for places in (*leaves, *results):
             at = _number(self.value, places, at)
         self._place_gradients(tape, edges, groups)
         # The edges to each result as the engine goes through them: its youngest reader first.
@@ -83,9 +82,9 @@ class Layout:
                 yield found.reshape(columns, count).T, slice(at, at + columns)
 
 
-def _number(where: Array, places: ArrayLike, at: int) -> int:
+def _number(where: Array, places: Sequence[int] | Array, at: int) -> int:
     """Let ``places`` stand side by side from ``at`` on; the end."""
-    end = at + len(np.atleast_1d(places))
+    end = at + len(places)
     where[np.asarray(places, np.intp)] = np.arange(at, end)
     return end
 

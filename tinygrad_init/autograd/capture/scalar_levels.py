@@ -12,8 +12,7 @@ each with one operation. Where nobody else reads the results in between, the cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,9 +44,11 @@ class Group:
 
     @property
     def is_sum(self) -> bool:
+        """Whether they add up any number of terms."""
         return is_addition(self.instruction)
 
     def reorder(self, order: Array) -> None:
+        """Put the operations into another order."""
         self.places, self.edges = self.places[order], self.edges[:, order]
 
     def __str__(self) -> str:

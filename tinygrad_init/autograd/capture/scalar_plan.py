@@ -97,9 +97,8 @@ class _Call:
         self.arriving = plan.arriving(layout, group.places)
         self.gradient = plan.gradients[_stretch(layout.gradient[group.places])]
         self.flows = [] if group.is_sum else np.flatnonzero(group.flows).tolist()
-        self.handed = [
-            plan.gradients[_stretch(layout.handed[group.edges[position]])] for position in self.flows
-        ]
+        edges = [group.edges[position] for position in self.flows]
+        self.handed = [plan.gradients[_stretch(layout.handed[edge])] for edge in edges]
 
     def forward(self) -> None:
         """Compute all results from those of lower levels."""
@@ -117,9 +116,10 @@ class _Call:
         _add_up(self.arriving)
         if self.flows:
             arguments = [gather.found for gather in self.arguments]
-            pull = self.instruction.pull(self.gradient, self.result, arguments, self.flows, self._fit)
-            for handed, found in zip(self.handed, pull, strict=True):
-                handed[...] = found
+            pull = self.instruction.pull
+            found = pull(self.gradient, self.result, arguments, self.flows, self._fit)
+            for handed, gradient in zip(self.handed, found, strict=True):
+                handed[...] = gradient
 
     def _fit(self, gradient: Any) -> Any:
         if np.shape(gradient) != self.result.shape:

@@ -1,15 +1,15 @@
 """The tape of a Value as plain lists: numbered places, and what fills each of them.
 
-A :class:`Tape` is what ``capture`` keeps of a recorded computation. Its nodes are gone; left are the
-*leaves* (parameters, inputs, other numbers) and the *operations*, in the order in which they were
-recorded, each with the places that it reads. :func:`one_by_one` runs it as the engine would;
-:mod:`scalar_levels` runs the same tape many operations at a time.
+A :class:`Tape` is what ``capture`` keeps of a recorded computation. Its nodes are gone. Left are
+the *leaves* (parameters, inputs, other numbers) and the *operations*, in the order in which they
+were recorded, each with the places that it reads. :class:`OneByOne` runs a tape as the engine
+would; :mod:`scalar_plan` runs the same tape many operations at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..inputs import Array, one_number
 from ..operation import Function, Operation, Rule
 from ..tape import Node, data_of, youngest_first
 from ..value import Value
+from . import complaints
 
 
 class Instruction(NamedTuple):
@@ -39,12 +40,12 @@ class Instruction(NamedTuple):
 
     def on_numbers(self, args: Sequence[Any]) -> Any:
         """The result for numbers of any kind, as the engine computes it."""
-        operation = self.operation
+        operation, params = self.operation, self.params
         try:
             scalar = operation.scalar if self.arithmetic == modes.PLAIN else None
-            result = scalar(*args, **self.params) if scalar else operation.compute(args, self.params)
+            result = scalar(*args, **params) if scalar else operation.compute(args, params)
         except errors.FROM_NUMPY:
-            result = operation.compute(args, self.params)  # which puts it in words
+            result = operation.compute(args, params)  # which says in words what is wrong
         return result if type(result) is float else one_number(result, operation.name)
 
     def on_arrays(self, args: Sequence[Array], out: Array) -> None:
@@ -61,7 +62,7 @@ class Instruction(NamedTuple):
         except errors.FROM_NUMPY as error:
             raise errors.in_words(name, self.operation.wants, error, args, self.params) from error
         if np.shape(result) != out.shape:
-            raise errors.not_place_by_place(name, np.shape(result), out.shape)
+            raise complaints.not_place_by_place(name, np.shape(result), out.shape)
         out[...] = result
 
     def pull(
@@ -98,7 +99,8 @@ class Tape:
             anew at every call; younger ones are numbers of the recording.
 
     Raises:
-        GraphError: if the loss was computed in part before the recording, from a parameter.
+        GraphError: if a part of the loss was computed from a parameter before the recording, or
+            in the other arithmetic.
 
     Attributes:
         leaves: the parameters, the inputs, then other Values and numbers.
@@ -111,23 +113,23 @@ class Tape:
     """
 
     def __init__(
-        self, loss: Value, params: Sequence[Value], inputs: Sequence[Value] = (), since: int = 0
+        self, loss: Value, params: Sequence[Value], inputs: Sequence[Value] = (), since: float = 0
     ) -> None:
         self.params = list(params)
         self.inputs = range(len(params), len(params) + len(inputs))
         self.leaves: list[Any] = [*params, *inputs]
         self.instructions: list[Instruction] = []
-        read = _Reader(self.leaves, self.instructions, since)
-        varies = read.history(loss, set(params))
-        result = read.place(loss)
-        self.made_by = np.array(read.made_by, np.intp)
-        self.starts = np.array(read.starts, np.intp)
-        # While reading, the places of operations were counted from 0, those of leaves -1, -2, ...
-        self.reads = np.array(read.reads, np.intp)
-        self.reads = np.where(self.reads < 0, ~self.reads, self.reads + len(self.leaves))
-        self.loss = ~result if result < 0 else result + len(self.leaves)
-        self.carries = np.array(read.carries, bool)
-        self._keep_what_arrives(loss in varies)
+        reader = _Reader(self.leaves, self.instructions, since)
+        varies = reader.read_history(loss, set(params))
+        self.loss = self._place(reader.place(loss))
+        self.made_by = np.array(reader.made_by, np.intp)
+        self.starts = np.array(reader.starts, np.intp)
+        self.reads = np.array([self._place(number) for number in reader.reads], np.intp)
+        self.carries = self._what_arrives(reader.carries, loss in varies)
+
+    def _place(self, number: int) -> int:
+        """While reading, operations were counted 0, 1, ... and leaves -1, -2, ..."""
+        return ~number if number < 0 else number + len(self.leaves)
 
     @property
     def size(self) -> int:
@@ -136,69 +138,66 @@ class Tape:
 
     def edges(self) -> list[range]:
         """For each operation, the numbers of its edges."""
-        ends = self.starts.tolist()
-        return [range(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+        return [range(start, end) for start, end in pairwise(self.starts.tolist())]
 
-    def numbers(self) -> list[Any]:
-        """The leaves as numbers, as they are now; ``None`` for an input."""
-        numbers = list(map(data_of, self.leaves))
-        numbers[self.inputs.start : self.inputs.stop] = [None] * len(self.inputs)
-        return numbers
-
-    def _keep_what_arrives(self, starts_at_loss: bool) -> None:
+    def _what_arrives(self, may_carry: list[bool], is_wanted: bool) -> Array:
         """From the loss down: an edge carries nothing where nothing arrives."""
-        arrives = np.zeros(self.size, bool).tolist()
-        arrives[self.loss] = starts_at_loss
-        carries, reads = self.carries.tolist(), self.reads.tolist()
-        edges = self.edges()
+        arrives = [False] * self.size
+        arrives[self.loss] = is_wanted
+        carries, reads, edges = may_carry, self.reads.tolist(), self.edges()
         for k in range(len(edges) - 1, -1, -1):
             for edge in edges[k]:
                 carries[edge] = carries[edge] and arrives[len(self.leaves) + k]
                 arrives[reads[edge]] = arrives[reads[edge]] or carries[edge]
-        self.carries = np.array(carries, bool)
+        return np.array(carries, bool)
 
 
 class _Reader:
     """Goes through the nodes behind a loss and writes them down."""
 
-    def __init__(self, leaves: list[Any], instructions: list[Instruction], since: int) -> None:
+    def __init__(self, leaves: list[Any], instructions: list[Instruction], since: float) -> None:
         self.leaves, self.instructions, self.since = leaves, instructions, since
         self.made_by: list[int] = []
         self.starts, self.reads, self.carries = [0], list[int](), list[bool]()
         self.places: dict[Node, int] = {leaf: ~k for k, leaf in enumerate(leaves)}
         self.known: dict[Any, int] = {}
-        self.stale: set[Node] = set()
+        self.stale: set[Node] = set()  # computed from a parameter before the recording
 
-    def history(self, loss: Node, varies: set[Node]) -> set[Node]:
+    def read_history(self, loss: Node, varies: set[Node]) -> set[Node]:
         """Write down all operations; the nodes through which a gradient may flow to ``varies``."""
         for node in reversed(youngest_first(loss, everything=True)):
-            if node.operation is None or node in self.places:
+            if node.operation is None:
                 continue
-            if node.age <= self.since:
-                if any(a in varies or a in self.stale for a in node.arguments if isinstance(a, Node)):
-                    self.stale.add(node)
-                continue
-            which = self._instruction(node)
-            rule = self.instructions[which].rule
-            flows = [
-                isinstance(argument, Node) and argument in varies and rule(position) is not None
-                for position, argument in enumerate(node.arguments)
-            ]
-            if node.requires_grad and any(flows):
-                varies.add(node)
-            self.reads += [self.place(argument) for argument in node.arguments]
-            self.carries += flows
-            self.starts.append(len(self.reads))
-            self.places[node] = len(self.made_by)
-            self.made_by.append(which)
+            nodes = [argument for argument in node.arguments if isinstance(argument, Node)]
+            if node.age > self.since:
+                self._write(node, varies)
+            elif not (varies.isdisjoint(nodes) and self.stale.isdisjoint(nodes)):
+                self.stale.add(node)
         return varies
+
+    def _write(self, node: Node, varies: set[Node]) -> None:
+        which = self._instruction(node)
+        rule = self.instructions[which].rule
+        flows = [
+            isinstance(argument, Node) and argument in varies and rule(position) is not None
+            for position, argument in enumerate(node.arguments)
+        ]
+        if node.requires_grad and any(flows):
+            varies.add(node)
+            if node.arithmetic != modes.current().arithmetic:
+                raise errors.other_arithmetic(node)
+        self.reads += [self.place(argument) for argument in node.arguments]
+        self.carries += flows
+        self.starts.append(len(self.reads))
+        self.places[node] = len(self.made_by)
+        self.made_by.append(which)
 
     def place(self, argument: Any) -> int:
         """Where an argument stands: operations from 0 on, leaves from -1 down."""
         if not isinstance(argument, Node):
             return self._number(argument)
         if argument in self.stale:
-            raise errors.computed_before(argument)
+            raise complaints.value_made_outside(argument)
         if argument not in self.places:
             if argument.age > self.since:
                 return self._number(argument._data)
@@ -216,11 +215,11 @@ class _Reader:
 
     def _instruction(self, node: Node) -> int:
         assert node.operation is not None
-        key: Any = (node.operation, node.arithmetic, *node.params.items())
-        key += tuple(map(type, node.params.values()))
+        kinds = map(type, node.params.values())
+        key: Any = (node.operation, node.arithmetic, *node.params.items(), *kinds)
         try:
             hash(key)
-        except TypeError:  # an array is compared by identity
+        except TypeError:  # settings that are arrays are told apart by identity
             key = (node.operation, node.arithmetic, id(node.params))
         if key not in self.known:
             self.known[key] = len(self.instructions)
@@ -236,11 +235,12 @@ class OneByOne:
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
-        reads, carries, first = tape.reads.tolist(), tape.carries.tolist(), len(tape.leaves)
+        reads, carries = tape.reads.tolist(), tape.carries.tolist()
         computes = [instruction.inside(instruction.on_numbers) for instruction in tape.instructions]
         self.forward: list[tuple[Function, list[int]]] = []
         self.backward: list[tuple[int, Instruction, list[int], list[int]]] = []
-        for place, which, edges in zip(count(first), tape.made_by.tolist(), tape.edges()):
+        operations = zip(tape.made_by.tolist(), tape.edges(), strict=True)
+        for place, (which, edges) in enumerate(operations, len(tape.leaves)):
             arguments = reads[edges.start : edges.stop]
             self.forward.append((computes[which], arguments))
             if positions := [k for k, edge in enumerate(edges) if carries[edge]]:
@@ -249,7 +249,7 @@ class OneByOne:
 
     def __call__(self, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
         """The loss and the gradients of the parameters."""
-        values = [*map(data_of, self.tape.leaves)]
+        values = [data_of(leaf) for leaf in self.tape.leaves]
         values[self.tape.inputs.start : self.tape.inputs.stop] = inputs
         for compute, arguments in self.forward:
             values.append(compute([values[argument] for argument in arguments]))
