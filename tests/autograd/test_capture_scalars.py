@@ -305,12 +305,15 @@ def test_nan_infinities_and_mistakes_are_those_of_the_engine(name: str) -> None:
 
 def test_fractions_stay_exact() -> None:
     w, b = Value(Fraction(1, 3)), Value(Fraction(-1, 7))
-    step = CapturedValues(
-        lambda xs, ys: sum((w * x + b - y).relu() * Fraction(1, 2) for x, y in zip(xs, ys)), [w, b]
-    )  # fmt: skip
+
+    def half(x: Any, y: Any) -> Any:
+        return (w * x + b - y).relu() * Fraction(1, 2)
+
+    step = CapturedValues(lambda xs, ys: sum(map(half, xs, ys)), [w, b])
     xs, ys = [Fraction(k, 5) for k in range(1, 9)], [Fraction(k % 3, 11) for k in range(8)]
     for _ in range(3):
-        errors = [max(w.data * x + b.data - y, Fraction(0)) / 2 for x, y in zip(xs, ys, strict=True)]
+        pairs = zip(xs, ys, strict=True)
+        errors = [max(w.data * x + b.data - y, Fraction(0)) / 2 for x, y in pairs]
         slopes = [Fraction(e > 0, 2) for e in errors]
         loss = step(xs, ys)
         assert loss == sum(errors)
@@ -402,7 +405,12 @@ def test_it_is_recorded_once_for_each_shape() -> None:
 def test_arrays_arrive_as_nested_lists_of_values() -> None:
     seen: list[Any] = []
     w = Value(1.0)
-    step = CapturedValues(lambda x: w * [seen.append(x), x][1][1][0][2], [w])
+
+    def loss(x: Any) -> Value:
+        seen.append(x)
+        return w * x[1][0][2]
+
+    step = CapturedValues(loss, [w])
     assert step(np.arange(12.0).reshape(2, 2, 3)) == 8.0
     (found,) = seen
     assert all(type(one) is Value for table in found for row in table for one in row)
@@ -424,7 +432,7 @@ def test_the_smallest_of_functions() -> None:
     w, v = Value(3.0), Value(2.0)
     for loss, result, slope in [
         (lambda: w, 3.0, 1), (lambda: +w, 3.0, 1), (lambda: w + w, 6.0, 2), (lambda: v, 2.0, 0),
-        (lambda: v * 5, 10.0, 0), (lambda: Value(7.0), 7.0, 0), (lambda: w.sign(), 1, 0),
+        (lambda: v * 5, 10.0, 0), (lambda: Value(7.0), 7.0, 0), (w.sign, 1, 0),
         (lambda: sum([w] * 9, start=w) * 0 + w, 3.0, 1),
     ]:  # fmt: skip
         step = CapturedValues(loss, [w])
@@ -554,7 +562,7 @@ def test_a_captured_function_inside_another() -> None:
 
 
 def test_an_operation_of_ones_own_must_work_place_by_place() -> None:
-    total = tg.operation("total", lambda x: np.sum(x), lambda g, y, x: g * 1)
+    total = tg.operation("total", np.sum, lambda g, y, x: g * 1)
     slope = tg.operation("slope", lambda x: x * 1, lambda g, y, x: np.sum(g))
     branch = tg.operation("branch", lambda x: x if x > 0 else 0 * x, lambda g, y, x: g)
     cube = tg.operation("cube", lambda x: x * x * x, lambda g, y, x: g * (3 * x * x))
