@@ -543,7 +543,7 @@ def test_a_loss_is_a_value(loss: Any) -> None:
 def test_parameters_are_leaves() -> None:
     w = Value(2.0)
     for wrong in (w * w, 2.0, tg.Tensor([1.0], requires_grad=True)):
-        with pytest.raises(tg.GraphError, match="capture takes a list of parameters"):
+        with pytest.raises(tg.GraphError, match="list of parameters"):
             CapturedValues(lambda: w, [wrong])  # type: ignore[list-item]
 
 

@@ -138,6 +138,8 @@ class Tensor(ArrayLike):
 
     def detach(self) -> Tensor:
         """The same memory without the history: derivatives stop here."""
+        if (recorder := modes.current().recorder) is not None:
+            recorder.slot(self)  # so that it knows whose memory this is
         node = Tensor._wrap(self._data)
         node._changes = self._changes
         return node

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,11 +98,32 @@ def not_place_by_place(name: str, found: tuple[int, ...], wanted: tuple[int, ...
     )
 
 
-def no_parameters(found: Any) -> GraphError:
-    """Something else than a list of leaves."""
+def no_parameter(found: Any) -> GraphError:
+    """Something else than a leaf among the parameters, or in place of their list."""
     return GraphError(
         f"capture takes a list of parameters, Tensors with requires_grad=True that no operation "
-        f"made (or Values), not {found!r}: write model.parameters(), or [w] for one"
+        f"made, or Values, and {reprlib.repr(found)} is none: write model.parameters(), or [w]"
+    )
+
+
+def not_a_function(found: Any) -> TypeError:
+    """A result where the function belongs."""
+    return TypeError(
+        f"capture takes a function of Tensors that returns a loss, not {reprlib.repr(found)}: "
+        f"pass the function itself, not its result"
+    )
+
+
+def nothing_recorded() -> GraphError:
+    """A plan is asked for too early."""
+    return GraphError("there is no plan yet: call the step once, which records one")
+
+
+def reads_gradients() -> GraphError:
+    """The ``.grad`` of a parameter as a constant."""
+    return GraphError(
+        "the captured function reads the .grad of a parameter, which its replay overwrites: pass "
+        "it as an argument, or use a copy"
     )
 
 

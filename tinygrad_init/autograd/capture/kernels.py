@@ -112,29 +112,29 @@ def _number(number: Any, dtype: Any) -> Any:
 
 def _computed_and_copied(call: Call, out: Array, operands: list[Any]) -> Step:
     """For kernels that know no ``out``; the parts of an index count as operands."""
-    count, kernel = len(operands), call.kernel
-    index = call.params.get("index", ())
-    is_indexed = isinstance(index, tuple) and "index" in call.params
+    name, kernel, settings, count = call.operation.name, call.kernel, call.params, len(operands)
+    index = settings.get("index")
+    is_indexed = isinstance(index, tuple)
 
     def compute(out: Array, *parts: Any) -> None:
-        params = {**call.params, "index": parts[count:]} if is_indexed else call.params
+        params = {**settings, "index": parts[count:]} if is_indexed else settings
         result = np.asarray(kernel(*parts[:count], **params))
         if result.shape != out.shape:
-            raise complaints.other_shape(call.operation.name, result.shape, out.shape)
+            raise complaints.other_shape(name, result.shape, out.shape)
         np.copyto(out, result)
 
     if call.arithmetic != modes.current().arithmetic:  # the kernel may ask which one is in force
         compute = modes.in_arithmetic(call.arithmetic)(compute)
-    return compute, [out, *operands, *(index if is_indexed else ())]
+    return compute, [out, *operands, *(index if isinstance(index, tuple) else ())]
 
 
 # The ways of single rows: (call, out, *operands) -> steps, or None if there is none this time.
 
 
 def _matmul(call: Call, out: Array, a: Any, b: Any) -> list[Step]:
-    is_plain = 0 < min(_ndim(a), _ndim(b)) and max(_ndim(a), _ndim(b)) <= 2
+    are_matrices = {_ndim(a), _ndim(b)} <= {1, 2}
     is_blas = _dtype(a) == _dtype(b) == out.dtype and out.dtype.char in "fd"
-    if is_plain and is_blas and out.flags.c_contiguous:
+    if are_matrices and is_blas and out.flags.c_contiguous:
         return [(np.ndarray.dot, [a, b, out])]
     return [(np.matmul, [a, b, out])]
 
@@ -193,8 +193,15 @@ def _relu(call: Call, out: Array, x: Any) -> list[Step]:
         length = math.gcd(x.size, _ROW) if x.size > _ROW else x.size
         if length * 8 >= min(x.size, _ROW):
             x, out = x.reshape(-1, length), out.reshape(-1, length)
-            return [_of_ufunc(np.maximum, out, [x, np.zeros(length, x.dtype)])]
+            return [_of_ufunc(np.maximum, out, [x, _zeros(length, x.dtype)])]
     return [_of_ufunc(np.maximum, out, [x, 0])]
+
+
+@functools.lru_cache
+def _zeros(length: int, dtype: Any) -> Array:
+    zeros = np.zeros(length, dtype)
+    zeros.flags.writeable = False
+    return zeros
 
 
 def _power(call: Call, out: Array, x: Any, exponent: Any) -> list[Step] | None:
@@ -208,16 +215,17 @@ def _cumsum(call: Call, out: Array, x: Any) -> list[Step] | None:
 
 
 def _prod(call: Call, out: Array, x: Any) -> list[Step] | None:
+    if out.dtype.kind != "f":
+        return None
     axes = axes_of(call.params["axis"], _ndim(x))
-    is_known = out.dtype.kind == "f"
-    return [(np.multiply.reduce, [x, axes, None, out, call.params["keepdims"]])] if is_known else None
+    return [(np.multiply.reduce, [x, axes, None, out, call.params["keepdims"]])]
 
 
 def _concatenate(call: Call, out: Array, *parts: Any) -> list[Step]:
     """Each part is copied into its stretch of the result."""
     axis = call.params["axis"] % out.ndim
-    ends = np.cumsum([(part.array if isinstance(part, Slot) else part).shape[axis] for part in parts])
-    stretches = np.split(out, ends[:-1], axis)
+    lengths = [(part.array if isinstance(part, Slot) else part).shape[axis] for part in parts]
+    stretches = np.split(out, np.cumsum(lengths)[:-1], axis)
     return [(np.copyto, [stretch, part]) for stretch, part in zip(stretches, parts, strict=True)]
 
 

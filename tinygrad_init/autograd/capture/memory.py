@@ -4,13 +4,15 @@
 - The gradient of a parameter is computed where it is to end up: in one flat array for all gradients
   of a dtype, of which each parameter's ``.grad`` is a view.
 - A result that is computed entry by entry takes the place of an operand that nobody reads again.
-- All others share one stretch of memory, the *arena*. Two results may lie in the same place of it
-  if one is dead before the other is born. The largest are placed first, each as far to the front as
-  it fits: a rule of thumb that comes close to the best, which would be hard to find.
+- For all others there is one stretch of memory. Two of them may lie in the same place if one is
+  dead before the other is born. The largest are placed first, each as far to the front as it fits:
+  a rule of thumb that comes close to the best, which would be hard to find. Where a gradient will
+  be is free until then, too.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,7 +25,8 @@ from ..tensor import Tensor
 from .kernels import can_overwrite
 from .recording import RESULT, Call, Program, Slot
 
-LINE = 64  #: bytes: each storage starts where a line of the processor's cache does
+LINE = 64  #: bytes: results start where a line of the processor's cache does
+FOREVER = sys.maxsize
 
 
 @dataclass(eq=False)
@@ -31,12 +34,14 @@ class Storage:
     """Memory for one result, or for several of which each overwrites the one before.
 
     Attributes:
+        name: what a listing calls it.
         first, last: the calls between which it is in use.
         size: in bytes.
-        home: where it has to be, if it has.
-        offset: where it is in the arena, otherwise.
+        home: where it has to be, if it is a gradient.
+        offset: its place in the memory of the step.
     """
 
+    name: str
     first: int
     last: int
     size: int
@@ -53,30 +58,79 @@ class Layout:
         arrays: of each result.
         storages: of each result.
         overwritten: of each result that takes the place of an operand, that operand.
-        arena: how many bytes the storages without a home share.
     """
 
     calls: list[Call]
     arrays: dict[Slot, Array] = field(default_factory=dict)
     storages: dict[Slot, Storage] = field(default_factory=dict)
     overwritten: dict[Slot, Slot] = field(default_factory=dict)
-    arena: int = 0
 
 
-def flat_gradients(params: Sequence[Tensor]) -> list[Array]:
-    """A gradient for each parameter; those of one dtype lie side by side in one array."""
-    found: dict[Tensor, Array] = {}
-    for dtype in {param.dtype: None for param in params}:
-        alike = [param for param in params if param.dtype == dtype]
-        ends = np.cumsum([param.size for param in alike])
-        parts = np.split(np.zeros(ends[-1], dtype), ends[:-1])
-        found.update((param, part.reshape(param.shape)) for param, part in zip(alike, parts))
-    return [found[param] for param in params]
+class Memory:
+    """The memory of a step, which its plans share: only one of them runs at a time.
+
+    It consists of the flat arrays of the gradients and of an arena for all else. A gradient needs
+    its place from when it is computed; until then, other results may lie there. So places are
+    counted through all parts, with a wall behind each across which no result may lie.
+
+    Attributes:
+        gradients: for each parameter where its gradient goes; views of one flat array for each
+            dtype.
+    """
+
+    def __init__(self, params: Sequence[Tensor]) -> None:
+        self._parts: list[Array] = []  #: as bytes
+        found: dict[Tensor, Array] = {}
+        for dtype in {param.dtype: None for param in params}:
+            alike = [param for param in params if param.dtype == dtype]
+            ends = np.cumsum([param.size for param in alike])
+            flat = np.zeros(ends[-1], dtype)
+            self._parts.append(flat.view(np.uint8))
+            for param, part in zip(alike, np.split(flat, ends[:-1]), strict=True):
+                found[param] = part.reshape(param.shape)
+        self.gradients = [found[param] for param in params]
+        starts = np.cumsum([_round_up(part.size) + LINE for part in self._parts])
+        self._starts = [0, *map(int, starts)]
+        self._arena = np.empty(0, np.uint8)
+
+    def holds(self, array: Array) -> bool:
+        """Whether it is a gradient of this step, or a view of one."""
+        return array.base is not None and any(array.base is part.base for part in self._parts)
+
+    def walls(self) -> list[Storage]:
+        """What keeps results from lying across the end of a part."""
+        ends = [start + part.size for start, part in zip(self._starts, self._parts, strict=False)]
+        return [
+            Storage("wall", 0, FOREVER, following - end, offset=end)
+            for end, following in zip(ends, self._starts[1:], strict=True)
+        ]
+
+    def offset(self, home: Array) -> int:
+        """The place of a gradient."""
+        for start, part in zip(self._starts, self._parts, strict=False):
+            distance = home.ctypes.data - part.ctypes.data
+            if 0 <= distance < part.size:
+                return start + distance
+        return 0  # it has no entries
+
+    def reserve(self, end: int) -> None:
+        """Have memory up to that place."""
+        size = end - self._starts[-1] + LINE
+        if self._arena.size < size:
+            self._arena = np.empty(size, np.uint8)
+
+    def array(self, offset: int, like: Array) -> Array:
+        """An array at that place, laid out as another one."""
+        for start, part in zip(self._starts, self._parts, strict=False):
+            if start <= offset <= start + part.size - like.nbytes:
+                return np.ndarray(like.shape, like.dtype, part, offset - start, like.strides)
+        offset += -self._arena.ctypes.data % LINE - self._starts[-1]
+        return np.ndarray(like.shape, like.dtype, self._arena, offset, like.strides)
 
 
-def layout(program: Program, homes: Sequence[Array]) -> Layout:
-    """Decide where each result of ``program`` lives; its gradients are to be in ``homes``."""
-    calls, at_home = _gradients_at_home(program, homes)
+def layout(program: Program, memory: Memory) -> Layout:
+    """Decide where each result of ``program`` lives."""
+    calls, at_home = _gradients_at_home(program, memory.gradients)
     found = Layout(calls)
     last = _last_reads(calls, program.loss)
     for position, call in enumerate(calls):
@@ -85,16 +139,23 @@ def layout(program: Program, homes: Sequence[Array]) -> Layout:
             if root(slot).kind == RESULT:
                 found.storages[slot] = found.storages[call.operands[0]]
             continue
-        home = at_home.get(slot)
+        name, home = at_home.get(slot, ("", None))
         victim = _victim(call, position, found.storages) if home is None else None
         if victim is None:
-            found.storages[slot] = Storage(position, position, slot.array.nbytes, home)
+            found.storages[slot] = Storage(name, position, position, slot.array.nbytes, home)
         else:
             found.overwritten[slot] = victim
             found.storages[slot] = found.storages[victim]
         found.storages[slot].last = last.get(slot, position)
-    found.arena = _pack([s for s in {*found.storages.values()} if s.home is None])
-    _make_arrays(found)
+    storages = list(dict.fromkeys(found.storages.values()))
+    free = [storage for storage in storages if storage.home is None]
+    for number, storage in enumerate(free, start=1):
+        storage.name = f"m{number}"
+    for storage in storages:
+        if storage.home is not None:
+            storage.offset, storage.last = memory.offset(storage.home), FOREVER
+    memory.reserve(_pack(free, [*memory.walls(), *(s for s in storages if s.home is not None)]))
+    _make_arrays(found, memory)
     return found
 
 
@@ -107,18 +168,19 @@ def root(slot: Slot) -> Slot:
 
 def _gradients_at_home(
     program: Program, homes: Sequence[Array]
-) -> tuple[list[Call], dict[Slot, Array]]:
-    """The calls, with copies of the gradients that cannot be computed at home; homes of others."""
+) -> tuple[list[Call], dict[Slot, tuple[str, Array]]]:
+    """Names and homes of gradients. Those that cannot be computed there are copied by calls."""
     calls, at_home = list(program.calls), {}
-    for slot, home in zip(program.gradients, homes, strict=True):
+    names = [f"grad {name}" for name in program.parameters]
+    for slot, home, name in zip(program.gradients, homes, names, strict=True):
         base = root(slot)
         is_whole = base.array.size == slot.array.size and base.array.dtype == slot.array.dtype
         is_in_order = base.array.flags.c_contiguous and slot.array.flags.c_contiguous
         if base.kind == RESULT and base not in at_home and is_whole and is_in_order:
-            at_home[base] = home.reshape(base.array.shape)
+            at_home[base] = name, home.reshape(base.array.shape)
             continue
         copy = Slot(RESULT, home)
-        at_home[copy] = home
+        at_home[copy] = name, home
         made = [k for k, call in enumerate(calls, start=1) if call.result is slot]
         place = made[0] if made else len(calls)
         calls.insert(place, Call(F.positive, modes.PLAIN, (slot,), {}, copy))
@@ -127,7 +189,7 @@ def _gradients_at_home(
 
 def _last_reads(calls: Sequence[Call], loss: Slot) -> dict[Slot, int]:
     """The position of the last call that reads a result or a view of it."""
-    last = {}
+    last: dict[Slot, int] = {}
     for position, call in enumerate(calls):
         last.update((root(slot), position) for slot in call.reads if not call.is_view)
     last[root(loss)] = len(calls)
@@ -150,10 +212,11 @@ def _victim(call: Call, position: int, storages: dict[Slot, Storage]) -> Slot | 
     return None
 
 
-def _pack(storages: Sequence[Storage]) -> int:
-    """Give each storage an offset in the arena; the size of the arena."""
-    placed: list[Storage] = []
-    for storage in sorted(storages, key=lambda storage: (-storage.size, storage.first)):
+def _pack(storages: Sequence[Storage], placed: list[Storage]) -> int:
+    """Give a place to each storage, beside those that are ``placed``; where the last one ends."""
+    placed.sort(key=lambda storage: storage.offset)
+    # Those that die last are the least welcome where gradients will be, so they choose first.
+    for storage in sorted(storages, key=lambda storage: (-storage.size, -storage.last)):
         offset = 0
         for other in placed:  # in the order of their offsets
             is_apart = other.last < storage.first or storage.last < other.first
@@ -162,16 +225,14 @@ def _pack(storages: Sequence[Storage]) -> int:
         storage.offset = offset
         placed.append(storage)
         placed.sort(key=lambda storage: storage.offset)
-    return max((storage.offset + storage.size for storage in placed), default=0)
+    return max(storage.offset + storage.size for storage in placed)
 
 
 def _round_up(size: int) -> int:
     return -(-size // LINE) * LINE
 
 
-def _make_arrays(found: Layout) -> None:
-    memory = np.empty(found.arena + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
+def _make_arrays(found: Layout, memory: Memory) -> None:
     for call in found.calls:
         slot = call.result
         storage, like = found.storages.get(slot), slot.array
@@ -184,6 +245,5 @@ def _make_arrays(found: Layout) -> None:
         elif storage.home is not None:
             array = storage.home
         else:
-            offset = start + storage.offset
-            array = np.ndarray(like.shape, like.dtype, memory, offset, like.strides)
+            array = memory.array(storage.offset, like)
         found.arrays[slot] = array

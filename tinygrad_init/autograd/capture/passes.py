@@ -6,8 +6,8 @@ some for nobody, and some that are known beforehand. Each pass here removes one 
 - *Known numbers.* A walk back starts from the number 1, and a mean divides it by a count: the
   gradient of each error in ``mse`` is one number, repeated. It is computed now and not in replays.
 - *Nothing done.* ``x * 1`` is ``x``, down to the last bit; so is a reshape to the same shape.
-- *Repeated calls.* ``e * e`` gives its two arguments the gradient ``g * e`` each: one call suffices.
-  A random draw is no repetition.
+- *Repeated calls.* ``e * e`` gives each of its two arguments the gradient ``g * e``: one call will
+  do. A random draw is no repetition.
 - *Dead calls.* Rules give a gradient to constants of the program, too, if they are Tensors that
   require one. What leads neither to the loss nor to a parameter's gradient is dropped. Not draws:
   they move their generator on.
@@ -26,7 +26,8 @@ from .recording import MEMORY, NUMBER, Call, Program, Slot
 
 def simplified(program: Program) -> Program:
     """The same program in fewer calls."""
-    calls, now = [], {}  # what stands for a result from here on
+    calls: list[Call] = []
+    now: dict[Slot, Slot] = {}  # what stands for a result from here on
     earlier: dict[Any, Slot] = {}
     for recorded in program.calls:
         call = _with_slots(recorded, now)
@@ -59,7 +60,7 @@ def _with_slots(call: Call, now: dict[Slot, Slot]) -> Call:
 def _memory(call: Call) -> Slot | None:
     """A view of memory that exists is memory that exists."""
     if call.is_view and call.operands[0].kind == MEMORY:
-        return Slot(MEMORY, call.result.array, call.operands[0].name)
+        return Slot(MEMORY, call.result.array, call.name_of_view(call.operands[0].name))
     return None
 
 

@@ -1,8 +1,8 @@
-"""Plans: a recorded program, ready to be replayed, and how to read it.
+"""Plans: a recorded program with memory for its results, ready to be replayed, and to be read.
 
-A replay is one loop over functions and arguments. All that can be decided beforehand is: which
-function, which memory. Only the arguments of the captured function are other arrays each time; a
-plan knows the places where they go.
+A replay is one loop over functions and arguments. Which function, and which memory, is decided
+beforehand. Only the arguments of the captured function are other arrays each time; a plan knows the
+places where they go.
 """
 
 from __future__ import annotations
@@ -11,122 +11,146 @@ import functools
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from .. import errors
+from .. import errors, modes
 from ..inputs import Array
-from . import kernels
-from .memory import Layout, Storage, layout, root
+from ..operation import Operation
+from . import complaints, kernels, listing
+from .memory import Layout, Memory, layout, root
 from .passes import simplified
-from .recording import ARGUMENT, MEMORY, NUMBER, RESULT, Call, Program, Slot
-
-
-class Line(NamedTuple):
-    """One call of a plan, for people.
-
-    Attributes:
-        target: the name of the memory that it writes to.
-        operation: what is computed.
-        operands: the names of what it reads.
-        settings: such as ``"axis=0"``.
-        shape, dtype: of the result.
-        how: ``"view"``, ``"in place"``, ``"gradient"`` (of a parameter), or empty.
-        scope: the part of the program that it belongs to, such as ``"MLP.Linear"``.
-    """
-
-    target: str
-    operation: str
-    operands: tuple[str, ...]
-    settings: str
-    shape: tuple[int, ...]
-    dtype: str
-    how: str
-    scope: str
+from .recording import ARGUMENT, MEMORY, NUMBER, Call, Program, Slot
 
 
 class Plan:
-    """A recorded program with memory for all its results; :meth:`run` replays it."""
+    """What a step does, call by call; printing it shows a line for each.
 
-    def __init__(self, program: Program, homes: Sequence[Array]) -> None:
+    Attributes:
+        lines: a :class:`~tinygrad_init.autograd.capture.listing.Line` for each operation.
+        loss: where a replay leaves the loss.
+    """
+
+    def __init__(self, program: Program, memory: Memory) -> None:
         program = simplified(program)
-        self._layout = layout(program, homes)
+        for slot in {slot for call in program.calls for slot in call.reads}:
+            if slot.kind == MEMORY and memory.holds(slot.array):
+                raise complaints.reads_gradients()
+        found = layout(program, memory)
+        self._arithmetic = modes.current().arithmetic
+        self._arguments = [(slot.array.shape, slot.array.dtype) for slot in program.arguments]
         self._tensors, self._guards = program.tensors, program.guards
-        self._arguments = [slot.array for slot in program.arguments]  # only their shapes matter
         self._steps: list[kernels.Step] = []
-        self._origins: list[Call] = []  #: of each step
-        self._views: list[tuple[int, Callable[[Array], Array]]] = []
+        self._origins: list[tuple[Operation, list[Any]]] = []  #: of each step, for messages
+        self._views: list[tuple[int, Callable[[Array], Array]]] = []  #: of arguments, or of views
         slots = list(program.arguments)
-        for call in self._layout.calls:
-            if call.is_view:
-                if root(call.result).kind == ARGUMENT:
-                    self._views.append((slots.index(call.operands[0]), _view(call)))
-                    slots.append(call.result)
-                continue
-            steps = self._written(call)
-            self._steps += steps
-            self._origins += [call] * len(steps)
+        for call in found.calls:
+            if not call.is_view:
+                steps = _written(call, found)
+                self._steps += steps
+                self._origins += [(call.operation, [*map(_like, call.operands)])] * len(steps)
+            elif root(call.result).kind == ARGUMENT:
+                self._views.append((slots.index(call.operands[0]), _view(call)))
+                slots.append(call.result)
+        #: Which of the arguments (views of them behind) goes where in which list of arguments.
         self._places = [
-            [(args, k) for _, args in self._steps for k, arg in enumerate(args) if arg is slot]
-            for slot in slots
+            (number, arguments, position)
+            for _, arguments in self._steps
+            for position, argument in enumerate(arguments)
+            for number, slot in enumerate(slots)
+            if argument is slot
         ]
-        self.loss = self._array(program.loss)
+        self._let_go()
+        self.loss = _array(program.loss, found)
+        self.lines = listing.lines(program, found)
 
-    def _written(self, call: Call) -> list[kernels.Step]:
-        """What writes the result of a call, with arrays in place of slots."""
-        is_one_enough = kernels.is_entry_by_entry(call) and call.result.array.shape == (
-            np.broadcast_shapes(*(s.array.shape for s in call.operands
-                                  if isinstance(s, Slot) and s.kind != NUMBER))
-        )  # fmt: skip
-        operands = [self._array(operand, is_one_enough) for operand in call.operands]
-        params = call.params
-        if isinstance(params.get("index"), tuple):
-            params = {**params, "index": tuple(map(self._array, params["index"]))}
-        return kernels.steps(replace(call, params=params), self._layout.arrays[call.result], operands)
-
-    def _array(self, operand: Any, is_one_enough: bool = False) -> Any:
-        """The array of a slot, if it is known before the replay; what is no slot stays."""
-        if not isinstance(operand, Slot) or root(operand).kind == ARGUMENT:
-            return operand
-        if operand.kind == NUMBER:
-            array = operand.array
-            return np.array(array[(0,) * array.ndim] if is_one_enough else array)
-        return operand.array if operand.kind == MEMORY else self._layout.arrays[operand]
-
-    def holds(self) -> bool:
-        """Whether all that the recording depended on is as it was."""
-        for tensor, memory in self._tensors:
-            if tensor._data is not memory:
+    def fits(self, arithmetic: int, arrays: Sequence[Array]) -> bool:
+        """Whether it may be replayed on these arrays, in this arithmetic, as things are now."""
+        if arithmetic != self._arithmetic or len(arrays) != len(self._arguments):
+            return False
+        for array, (shape, dtype) in zip(arrays, self._arguments, strict=False):
+            if array.shape != shape or array.dtype != dtype:
                 return False
-        return all(read() == found for read, found in self._guards)
+        for read, found in self._guards:
+            if read() != found:
+                return False
+        return self.has_memory()
+
+    def has_memory(self) -> bool:
+        """Whether all Tensors from outside still have the memory that they had."""
+        return all(tensor._data is memory for tensor, memory in self._tensors)
 
     def run(self, arrays: Sequence[Array]) -> None:
-        """Replay on arguments of the recorded shapes and dtypes."""
-        present = list(arrays)
+        """Replay on arguments that fit."""
+        present = [*arrays]
         for source, view in self._views:
             present.append(view(present[source]))
-        for array, places in zip(present, self._places, strict=True):
-            for arguments, position in places:
-                arguments[position] = array
-        arguments = None
+        for number, arguments, position in self._places:
+            arguments[position] = present[number]
+        arguments = []
         try:
             for function, arguments in self._steps:
                 function(*arguments)
         except errors.FROM_NUMPY as error:
             raise self._in_words(error, arguments) from error
+        self._let_go()
 
-    def _in_words(self, error: Exception, failed: Any) -> Exception:
-        call = next(
-            call for call, (_, arguments) in zip(self._origins, self._steps, strict=True)
-            if arguments is failed
-        )  # fmt: skip
-        return errors.in_words(call.operation.name, call.operation.wants, error, failed, {})
+    def _let_go(self) -> None:
+        """Forget the arguments, which are not ours to keep."""
+        for _, arguments, position in self._places:
+            arguments[position] = None
+
+    def _in_words(self, error: Exception, failed: list[Any]) -> Exception:
+        """What NumPy complained of, in the name of the operation."""
+        at = next(k for k, (_, arguments) in enumerate(self._steps) if arguments is failed)
+        row, operands = self._origins[at]
+        return errors.in_words(row.name, row.wants, error, operands, {})
+
+    def __str__(self) -> str:
+        return listing.as_text(self.lines)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{dtype} {shape}" for shape, dtype in self._arguments)
+        return f"<plan of {len(self.lines)} operations for ({arguments})>"
+
+
+def _array(operand: Any, found: Layout, is_one_enough: bool = False) -> Any:
+    """The array of a slot, if it is known before the replay; what is no slot stays."""
+    if not isinstance(operand, Slot) or root(operand).kind == ARGUMENT:
+        return operand
+    if operand.kind == NUMBER:
+        first = operand.array[(0,) * operand.array.ndim]
+        return np.array(first if is_one_enough else operand.array)
+    return operand.array if operand.kind == MEMORY else found.arrays[operand]
+
+
+def _like(operand: Any) -> Any:
+    """An array of the shape and dtype of a slot, without memory."""
+    if not isinstance(operand, Slot):
+        return operand
+    return np.broadcast_to(np.empty((), operand.array.dtype), operand.array.shape)
+
+
+def _written(call: Call, found: Layout) -> list[kernels.Step]:
+    """What writes the result of a call, with arrays in place of slots where they are known."""
+    others = [x.array.shape for x in call.operands if isinstance(x, Slot) and x.kind != NUMBER]
+    is_one_enough = (
+        kernels.is_entry_by_entry(call)
+        and np.broadcast_shapes(*others) == call.result.array.shape
+    )
+    operands = [_array(operand, found, is_one_enough) for operand in call.operands]
+    if isinstance(call.params.get("index"), tuple):
+        index = tuple(_array(part, found) for part in call.params["index"])
+        call = replace(call, params={**call.params, "index": index})
+    return kernels.steps(call, found.arrays[call.result], operands)
 
 
 def _view(call: Call) -> Callable[[Array], Array]:
     """What makes a view of an argument, the shortest way."""
     if call.operation.name == "transpose":
         axes = call.params["axes"]
-        return operator.methodcaller("transpose", *(() if axes is None else (axes,)))
+        reverse = tuple(range(call.result.array.ndim))[::-1]
+        if axes in (None, reverse):
+            return operator.attrgetter("T")
     return functools.partial(call.kernel, **call.params)

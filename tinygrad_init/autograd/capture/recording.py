@@ -26,7 +26,6 @@ from ..operation import COMPOSED, Operation
 from ..operations import F
 from ..tape import Node, backpropagate, data_of, tick
 from ..tensor import Tensor
-from ..value import Value
 from . import complaints
 
 ARGUMENT, MEMORY, NUMBER, RESULT = "argument", "memory", "number", "result"
@@ -37,8 +36,8 @@ class Slot:
     """A place for an array: what a call reads or writes.
 
     Attributes:
-        kind: ``ARGUMENT`` of the function, ``MEMORY`` that is read in place (parameters, constants),
-            one ``NUMBER`` that is known now, repeated, or the ``RESULT`` of a call.
+        kind: ``ARGUMENT`` of the function; ``MEMORY`` that exists (parameters, constants) and is
+            read anew each time; one ``NUMBER`` that is known now, repeated; ``RESULT`` of a call.
         array: what is there while recording.
         name: for people.
         base: of a view, what it is a view of.
@@ -85,7 +84,14 @@ class Call:
     @property
     def is_pure(self) -> bool:
         """Whether it gives the same again, and does nothing else: no draw, no row of the user's."""
-        return self.operation.name in F.rows and "rng" not in self.params
+        is_ours = F.rows.get(self.operation.name) is self.operation
+        return is_ours and "rng" not in self.params
+
+    def name_of_view(self, of: str) -> str:
+        """``x.T``, ``reshape(x)``; nothing of nothing."""
+        if self.operation.name == "transpose" and self.result.array.ndim == 2:
+            return of and f"{of}.T"
+        return of and f"{self.operation.name}({of})"
 
     @property
     def reads(self) -> list[Slot]:
@@ -106,6 +112,7 @@ class Program:
     calls: list[Call]
     loss: Slot
     gradients: list[Slot]  #: of the parameters, in their order
+    parameters: list[str]  #: what they are called
     tensors: list[tuple[Tensor, Array]]  #: from outside, and the memory in which their numbers are
     guards: list[tuple[Callable[[], Any], Any]]  #: what else the recording depends on
 
@@ -121,7 +128,7 @@ class Recorder:
     slots: dict[int, Slot] = field(default_factory=dict)  #: by the identity of the array
     tensors: list[tuple[Tensor, Array]] = field(default_factory=list)
     guards: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
-    start: int = field(default_factory=lambda: tick())
+    start: int = field(default_factory=tick)
 
     def refuse(self, asked: str) -> None:
         """Raise: somebody wants to read numbers that will be others in the next replay."""
@@ -202,8 +209,8 @@ def depends_on(read: Callable[[], Any]) -> Any:
 
 def record(
     fn: Callable[..., Any], params: Sequence[Tensor], arrays: Sequence[Array]
-) -> Program | Value:
-    """Run ``fn`` on arrays, and back; a function of Values is only run, and gives its loss."""
+) -> Program:
+    """Run ``fn`` on arrays, and back."""
     recorder = Recorder()
     with modes.Mode(recording=True, recorder=recorder):
         # A view of its own for each argument: the same array may come twice.
@@ -212,8 +219,6 @@ def record(
             for array, name in zip(arrays, _names(fn, len(arrays)), strict=True)
         ]
         loss = fn(*inputs)
-        if isinstance(loss, Value):
-            return loss
         complaints.check_loss(loss, params)
         # With respect to the seed, too, a derivative could be taken: so it is used as it is.
         seed = recorder.tensor(NUMBER, np.ones(loss.shape, loss.dtype), "")
@@ -227,6 +232,7 @@ def record(
         calls=recorder.calls,
         loss=recorder.slot(loss),
         gradients=[recorder.slot(found[param]) for param in params],
+        parameters=[param.label or f"parameter {k}" for k, param in enumerate(params)],
         tensors=recorder.tensors,
         guards=recorder.guards,
     )

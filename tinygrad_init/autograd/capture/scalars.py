@@ -68,7 +68,7 @@ class CapturedValues:
         self.fn, self.params = fn, list(dict.fromkeys(params))
         for param in self.params:
             if not (isinstance(param, Value) and param.requires_grad and param.is_leaf):
-                raise complaints.no_parameters(param)
+                raise complaints.no_parameter(param)
         self.replays: dict[Any, Replay] = {}
         self._lock = threading.Lock()
 
