@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 import tinygrad_init as tg
 from tinygrad_init import F, Value
 from tinygrad_init.autograd.capture import scalar_plan, scalars
-from tinygrad_init.autograd.capture.scalars import CapturedValues
 
 PROGRAMS = int(os.environ.get("PROGRAMS", "200"))
 TOLERANCE = 1e-12
@@ -146,7 +145,7 @@ class Program:
         loss.backward()
         return loss.data, [param.grad for param in self.params]
 
-    def captured(self, step: CapturedValues, xs: Sequence[float]) -> tuple[Any, list[Any]]:
+    def captured(self, step: Any, xs: Sequence[float]) -> tuple[Any, list[Any]]:
         for param in self.params:
             param.grad = None
         loss = step(xs)
@@ -155,14 +154,14 @@ class Program:
 
 def _run(table: Table, steps: Steps, points: Sequence[Sequence[float]], tolerance: float) -> None:
     program = Program(table, steps)
-    step = CapturedValues(program, program.params)
+    step = tg.capture(program, program.params)
     for point in points:
         xs = program.at(point)
         loss, gradients = program.eagerly(xs)
         found, slopes = program.captured(step, xs)
         for ours, theirs in zip([found, *slopes], [loss, *gradients], strict=True):
             assert abs(ours - theirs) <= tolerance * max(1, abs(theirs)), (ours, theirs)
-    assert len(step.replays) == 1, "it was recorded more than once"
+    assert len(step.plans) == 1, "it was recorded more than once"
 
 
 @pytest.fixture(params=["by levels", "one by one"])
@@ -193,12 +192,15 @@ def test_elementary_functions_agree(steps: Steps, points: Any) -> None:
     _run(SMOOTH, steps, points, TOLERANCE)
 
 
-@given(_steps(SMOOTH), st.lists(st.floats(-2, 2), min_size=10, max_size=10))
+@given(
+    _steps({name: both for name, both in SMOOTH.items() if name not in ("elu", "selu")}),  # bent
+    st.lists(st.floats(-2, 2), min_size=10, max_size=10),
+)
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_gradients_are_slopes_of_the_captured_loss(steps: Steps, point: Any) -> None:
     """What the engine and the plan might both get wrong: rules, and who gets which gradient."""
     program = Program(SMOOTH, steps)
-    step = CapturedValues(program, program.params)
+    step = tg.capture(program, program.params)
     _, slopes = program.captured(step, program.at(point))
     for k in range(4):
         losses = []
@@ -227,7 +229,7 @@ def test_reproducible_arithmetic_gives_the_same_bits(steps: Steps, points: Any) 
 
 def test_each_arithmetic_has_its_own_recording() -> None:
     w = Value(0.3)
-    step = CapturedValues(lambda x: (w * x).exp() * 3, [w])
+    step = tg.capture(lambda x: (w * x).exp() * 3, [w])
     plain = step(0.7)
     with tg.reproducible():
         exact, slope = step(0.7), w.grad
@@ -236,7 +238,7 @@ def test_each_arithmetic_has_its_own_recording() -> None:
         loss.backward()
     assert (exact, slope) == (loss.data, w.grad)
     assert plain == pytest.approx(exact, rel=1e-15)
-    assert len(step.replays) == 2
+    assert len(step.plans) == 2
 
 
 # Numbers that are none of the ordinary ones.
@@ -288,7 +290,7 @@ def test_nan_infinities_and_mistakes_are_those_of_the_engine(name: str) -> None:
     def captured() -> tuple[Any, list[Any]]:
         return step([1.0, 0.5, 1.0]), [w.grad, v.grad]
 
-    step = CapturedValues(loss, [w, v])
+    step = tg.capture(loss, [w, v])
     w.data = v.data = NICE.get(name, 0.7)
     captured()
     for w.data in NASTY:
@@ -309,7 +311,7 @@ def test_fractions_stay_exact() -> None:
     def half(x: Any, y: Any) -> Any:
         return (w * x + b - y).relu() * Fraction(1, 2)
 
-    step = CapturedValues(lambda xs, ys: sum(map(half, xs, ys)), [w, b])
+    step = tg.capture(lambda xs, ys: sum(map(half, xs, ys)), [w, b])
     xs, ys = [Fraction(k, 5) for k in range(1, 9)], [Fraction(k % 3, 11) for k in range(8)]
     for _ in range(3):
         pairs = zip(xs, ys, strict=True)
@@ -325,7 +327,7 @@ def test_fractions_stay_exact() -> None:
 
 def test_a_fraction_among_floats_is_computed_as_by_the_engine() -> None:
     w = Value(0.1)
-    step = CapturedValues(lambda: sum((w * Fraction(k, 3) for k in range(1, 20)), start=w), [w])
+    step = tg.capture(lambda: sum((w * Fraction(k, 3) for k in range(1, 20)), start=w), [w])
     loss = step()
     assert loss == sum((0.1 * Fraction(k, 3) for k in range(1, 20)), start=0.1)
     w.data = Fraction(1, 10)
@@ -334,11 +336,11 @@ def test_a_fraction_among_floats_is_computed_as_by_the_engine() -> None:
 
 def test_whole_numbers_of_any_size() -> None:
     w = Value(10**20 + 1)
-    step = CapturedValues(lambda: sum((w * k - 10**20 * k for k in range(30)), start=w - w), [w])
+    step = tg.capture(lambda: sum((w * k - 10**20 * k for k in range(30)), start=w - w), [w])
     assert (step(), w.grad) == (sum(range(30)), sum(range(30)))
     w.data = 2.5
     assert step() == sum(2.5 * k - 10**20 * k for k in range(30))
-    huge = CapturedValues(lambda: sum((w * 10**400 for k in range(30)), start=w), [w])
+    huge = tg.capture(lambda: sum((w * 10**400 for k in range(30)), start=w), [w])
     w.data = 3
     assert huge() == 90 * 10**400 + 3
 
@@ -365,7 +367,7 @@ def test_training_gives_the_numbers_of_the_engine() -> None:
     losses: dict[str, list[float]] = {"eager": [], "captured": []}
     for way, found in losses.items():
         model, loss, (X, y) = _network(40)
-        step = CapturedValues(loss, model.parameters())
+        step = tg.capture(loss, model.parameters())
         for k in range(30):
             batch = slice(10 * (k % 4), 10 * (k % 4) + 10)
             if way == "captured":
@@ -389,7 +391,7 @@ def test_it_is_recorded_once_for_each_shape() -> None:
         calls.append(x)
         return w * (sum(x) if isinstance(x, list) else x)
 
-    step = CapturedValues(loss, [w])
+    step = tg.capture(loss, [w])
     assert [step([1.0, 2.0]), step((3.0, 5.0)), step(np.array([1, 1]))] == [6.0, 16.0, 4.0]
     assert len(calls) == 1
     assert [step(7.0), step(np.float32(0.5)), step(Value(1.5))] == [14.0, 1.0, 3.0]
@@ -410,7 +412,7 @@ def test_arrays_arrive_as_nested_lists_of_values() -> None:
         seen.append(x)
         return w * x[1][0][2]
 
-    step = CapturedValues(loss, [w])
+    step = tg.capture(loss, [w])
     assert step(np.arange(12.0).reshape(2, 2, 3)) == 8.0
     (found,) = seen
     assert all(type(one) is Value for table in found for row in table for one in row)
@@ -421,7 +423,7 @@ def test_arrays_arrive_as_nested_lists_of_values() -> None:
 
 def test_gradients_are_set_and_not_added() -> None:
     w, unused = Value(3.0), Value(4.0)
-    step = CapturedValues(lambda: w * w * w, [w, unused, w])
+    step = tg.capture(lambda: w * w * w, [w, unused, w])
     w.grad = unused.grad = 100.0
     assert [step(), w.grad, unused.grad] == [27.0, 27.0, 0]
     assert [step(), w.grad, unused.grad] == [27.0, 27.0, 0]
@@ -435,15 +437,13 @@ def test_the_smallest_of_functions() -> None:
         (lambda: v * 5, 10.0, 0), (lambda: Value(7.0), 7.0, 0), (w.sign, 1, 0),
         (lambda: sum([w] * 9, start=w) * 0 + w, 3.0, 1),
     ]:  # fmt: skip
-        step = CapturedValues(loss, [w])
+        step = tg.capture(loss, [w])
         assert (step(), w.grad) == (result, slope)
-    nothing = CapturedValues(lambda: w * v, [])
-    assert nothing() == 6.0
 
 
 def test_other_values_are_read_anew_and_wrapped_numbers_are_not() -> None:
     w, rate, numbers = Value(2.0), Value(10.0), [1.0]
-    step = CapturedValues(lambda: w * rate + Value(numbers[0]), [w])
+    step = tg.capture(lambda: w * rate + Value(numbers[0]), [w])
     assert step() == 21.0
     rate.data, numbers[0] = 100.0, 50.0
     assert (step(), w.grad) == (201.0, 100.0)
@@ -457,7 +457,7 @@ def test_what_no_gradient_flows_through_is_computed_all_the_same() -> None:
             norm = w * x
         return w * norm + w.sign() * x + F.where(w < x, 10.0, 20.0)
 
-    step = CapturedValues(loss, [w])
+    step = tg.capture(loss, [w])
     assert (step(3.0), w.grad) == (2 * 6 + 3 + 10, 6)
     w.data = -1.0
     assert (step(-4.0), w.grad) == (-1 * 4 + 4 + 20, 4)
@@ -475,7 +475,7 @@ def test_derivatives_inside_the_function() -> None:
             total = total + slope * slope + constant * w
         return total
 
-    step = CapturedValues(loss, [w])
+    step = tg.capture(loss, [w])
     for w.data in (0.5, 1.5, -1.0):
         a = float(w.data)
         slope = 3 * a**3 * x**2 if a > 0 else 0.0
@@ -486,7 +486,7 @@ def test_derivatives_inside_the_function() -> None:
 
 def test_under_detect_anomaly_each_operation_is_looked_at() -> None:
     w = Value(1.0)
-    step = CapturedValues(lambda x: (w * x).exp() * x, [w])
+    step = tg.capture(lambda x: (w * x).exp() * x, [w])
     wanted = step(2.0), w.grad
     with tg.detect_anomaly():
         assert (step(2.0), w.grad) == pytest.approx(wanted, rel=1e-15)
@@ -509,7 +509,7 @@ def test_under_detect_anomaly_each_operation_is_looked_at() -> None:
 def test_reading_a_number_while_recording_is_refused(loss: Function) -> None:
     w = Value(1.0)
     with pytest.raises(tg.GraphError, match="every replay would repeat"):
-        CapturedValues(lambda: loss(w), [w])()
+        tg.capture(lambda: loss(w), [w])()
     assert (w > 0) is True  # and all is as before
 
 
@@ -521,7 +521,7 @@ def test_assigning_while_recording_is_refused() -> None:
         return w * w
 
     with pytest.raises(tg.GraphError, match="assigning"):
-        CapturedValues(loss, [w])()
+        tg.capture(loss, [w])()
     assert w.data == 1.0
 
 
@@ -529,36 +529,36 @@ def test_what_was_computed_outside_is_refused_where_it_would_be_out_of_date() ->
     w, v = Value(2.0), Value(5.0)
     product, other = w * v, v * v
     with pytest.raises(tg.GraphError, match="outside the captured function"):
-        CapturedValues(lambda: product * w, [w])()
-    step = CapturedValues(lambda: other * w, [w])
+        tg.capture(lambda: product * w, [w])()
+    step = tg.capture(lambda: other * w, [w])
     assert (step(), w.grad) == (50.0, 25.0)
 
 
 @pytest.mark.parametrize("loss", [lambda: 2.0, lambda: None, lambda: tg.Tensor(1.0)])
 def test_a_loss_is_a_value(loss: Any) -> None:
     with pytest.raises(tg.GraphError, match="returns its loss, a Value"):
-        CapturedValues(loss, [Value(1.0)])()
+        tg.capture(loss, [Value(1.0)])()
 
 
 def test_parameters_are_leaves() -> None:
     w = Value(2.0)
-    for wrong in (w * w, 2.0, tg.Tensor([1.0], requires_grad=True)):
+    for wrong in (w * w, 2.0, tg.Tensor([1.0], requires_grad=True), (w < 0)):
         with pytest.raises(tg.GraphError, match="list of parameters"):
-            CapturedValues(lambda: w, [wrong])  # type: ignore[list-item]
+            tg.capture(lambda: w, [w, wrong])
 
 
 @pytest.mark.parametrize("argument", ["three", [1.0, [2.0]], 1j, [None], [Fraction(1, 2), "x"]])
 def test_arguments_are_numbers(argument: Any) -> None:
     w = Value(2.0)
     with pytest.raises(tg.DataError, match="capture"):
-        CapturedValues(lambda x: w, [w])(argument)
+        tg.capture(lambda x: w, [w])(argument)
 
 
 def test_a_captured_function_inside_another() -> None:
     w = Value(2.0)
-    inner = CapturedValues(lambda: w * w, [w])
+    inner = tg.capture(lambda: w * w, [w])
     with pytest.raises(tg.GraphError, match="called while another one is recorded"):
-        CapturedValues(lambda: w * inner(), [w])()
+        tg.capture(lambda: w * inner(), [w])()
 
 
 def test_an_operation_of_ones_own_must_work_place_by_place() -> None:
@@ -568,8 +568,8 @@ def test_an_operation_of_ones_own_must_work_place_by_place() -> None:
     cube = tg.operation("cube", lambda x: x * x * x, lambda g, y, x: g * (3 * x * x))
     w = Value(0.5)
 
-    def captured(function: Any) -> CapturedValues:
-        return CapturedValues(lambda: sum((function(w * k) for k in range(4)), start=w), [w])
+    def captured(function: Any) -> Any:
+        return tg.capture(lambda: sum((function(w * k) for k in range(4)), start=w), [w])
 
     for function, message in [
         (total, "place by place"), (slope, "gradient of shape"), (branch, "branch"),
@@ -582,26 +582,25 @@ def test_an_operation_of_ones_own_must_work_place_by_place() -> None:
 # What a plan costs, in counts.
 
 
-def _plan(step: CapturedValues) -> Any:
-    (replay,) = step.replays.values()
-    return replay.plan
+def _groups(step: Any) -> list[str]:
+    return str(step.plan).splitlines()[1:]
 
 
 def test_the_number_of_calls_does_not_grow_with_the_batch() -> None:
     counts = []
     for points in (10, 200):
         model, loss, arguments = _network(points)
-        step = CapturedValues(loss, model.parameters())
+        step = tg.capture(loss, model.parameters())
         step(*arguments)
-        counts.append(len(_plan(step).groups))
+        counts.append(len(_groups(step)))
     assert counts[0] == counts[1] == 17
 
 
 def test_a_chain_of_additions_is_one_level() -> None:
     w = Value(0.5)
-    step = CapturedValues(lambda x: sum((w * one for one in x), start=w), [w])
+    step = tg.capture(lambda x: sum((w * one for one in x), start=w), [w])
     step(np.arange(1000.0))
-    assert [str(group) for group in _plan(step).groups] == [
+    assert _groups(step) == [
         "level 1: 1,000 multiply", "level 2: 1 sum of 1001",
     ]  # fmt: skip
     assert w.grad == 1 + 999 * 500
@@ -615,18 +614,20 @@ def test_an_addition_that_others_read_is_not_inside_a_chain() -> None:
         second = first + x[1]
         return (second + x[2]) * first
 
-    step = CapturedValues(loss, [w])
+    step = tg.capture(loss, [w])
     assert step([1.0, 2.0, 3.0]) == 1.5 * 6.5
     assert w.grad == 1.5 + 6.5
 
 
 def test_printing_shows_the_levels() -> None:
     model, loss, (X, y) = _network(100)
-    step = CapturedValues(loss, model.parameters())
-    assert str(step) == "not recorded yet"
+    step = tg.capture(loss, model.parameters())
+    with pytest.raises(tg.GraphError, match="no plan yet"):
+        _ = step.plan
     step(X, y)
-    assert str(step).splitlines()[:6] == [
-        "parameters: 44, inputs: 300, operations: 8,191",
+    assert repr(step) == "<captured loss: 44 parameters, 1 plans>"
+    assert str(step.plan).splitlines()[:6] == [
+        "44 parameters, 300 inputs, 8,191 operations",
         "level 1: 1,000 multiply",
         "level 1: 44 multiply",
         "level 2: 500 sums of 3",
@@ -634,14 +635,14 @@ def test_printing_shows_the_levels() -> None:
         "level 3: 1 multiply",
     ]
     w = Value(1.0)
-    deep = CapturedValues(lambda: w.sin().sin(), [w])
+    deep = tg.capture(lambda: w.sin().sin(), [w])
     deep()
-    assert str(deep) == "parameters: 1, inputs: 0, operations: 2\none by one"
+    assert str(deep.plan) == "1 parameters, 0 inputs, 2 operations\none by one"
 
 
 def test_nodes_of_the_recording_are_freed() -> None:
     model, loss, arguments = _network(20)
-    step = CapturedValues(loss, model.parameters())
+    step = tg.capture(loss, model.parameters())
     step(*arguments)
     gc.collect()
     values = [thing for thing in gc.get_objects() if isinstance(thing, Value)]
@@ -657,7 +658,7 @@ def test_a_deep_function_needs_no_recursion() -> None:
             x = x * w
         return x
 
-    step = CapturedValues(loss, [w])
+    step = tg.capture(loss, [w])
     assert step() == pytest.approx(0.999**20_001, rel=1e-10)
     assert w.grad == pytest.approx(20_001 * 0.999**20_000, rel=1e-10)
 

@@ -166,7 +166,6 @@ def record(operation: Operation, args: tuple[Any, ...], params: Mapping[str, Any
         result = settings.recorder.compute(operation, args, params)
     node = kind._wrap(result, operation.name)
     if not isinstance(node, Node):  # an answer, as Values give to comparisons
-        modes.refuse_reading(f"{operation.name} of Values, which gives an answer,")
         return node
     node.scope = scopes.current()
     if settings.detecting:

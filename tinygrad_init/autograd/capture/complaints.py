@@ -11,12 +11,22 @@ from ..tape import Node
 from ..tensor import Tensor
 
 
-def read_while_recording(asked: str) -> GraphError:
+def read_while_recording(
+    asked: str,
+    instead: str = "Tensor (np.where(condition, a, b) in place of an `if`; comparisons give masks)",
+) -> GraphError:
     """A number is asked for that would be frozen."""
     return GraphError(
         f"{asked} reads or writes numbers while capture records, and every replay would repeat "
-        f"what was made of these: compute with the Tensor (np.where(condition, a, b) in place of "
-        f"an `if`; comparisons give masks), or do it outside the captured function"
+        f"what was made of these: compute with the {instead}, or do it outside the captured "
+        f"function"
+    )
+
+
+def value_read_while_recording(asked: str) -> GraphError:
+    """The same of a Value."""
+    return read_while_recording(
+        asked, "Value (a.maximum(b), a.relu(), tg.F.where(a < b, x, y) in place of an `if`)"
     )
 
 
@@ -79,6 +89,14 @@ def no_value(found: Any) -> GraphError:
     return GraphError(
         f"a captured function of Values returns its loss, a Value, not {type(found).__name__}: "
         f"return what is to be minimised, and nothing else"
+    )
+
+
+def tensor_among_values() -> GraphError:
+    """A Tensor in a captured function whose parameters are Values."""
+    return GraphError(
+        "a captured function of Values computed with a Tensor, which it cannot record: use Values "
+        "alone, and pass arrays as arguments"
     )
 
 

@@ -26,7 +26,7 @@ from .scalar_levels import Group, Levels
 from .scalar_tape import Tape
 
 
-class Plan:
+class LevelByLevel:
     """Runs a tape level by level, in float64, while all its numbers are finite.
 
     Attributes:
@@ -87,18 +87,18 @@ class Plan:
 class _Call:
     """A group with the arrays that it reads and writes."""
 
-    def __init__(self, group: Group, reads: Array, layout: Layout, plan: Plan) -> None:
+    def __init__(self, group: Group, reads: Array, layout: Layout, runner: LevelByLevel) -> None:
         self.instruction, self.is_sum = group.instruction, group.is_sum
         self.compute = group.instruction.inside(group.instruction.on_arrays)
         addresses = layout.value[reads[group.edges]]
         rows = addresses[None] if group.is_sum else addresses
-        self.arguments = [_Gather(plan.values, row) for row in rows]
-        self.result = plan.values[_stretch(layout.value[group.places])]
-        self.arriving = plan.arriving(layout, group.places)
-        self.gradient = plan.gradients[_stretch(layout.gradient[group.places])]
+        self.arguments = [_Gather(runner.values, row) for row in rows]
+        self.result = runner.values[_stretch(layout.value[group.places])]
+        self.arriving = runner.arriving(layout, group.places)
+        self.gradient = runner.gradients[_stretch(layout.gradient[group.places])]
         self.flows = [] if group.is_sum else np.flatnonzero(group.flows).tolist()
         edges = [group.edges[position] for position in self.flows]
-        self.handed = [plan.gradients[_stretch(layout.handed[edge])] for edge in edges]
+        self.handed = [runner.gradients[_stretch(layout.handed[edge])] for edge in edges]
 
     def forward(self) -> None:
         """Compute all results from those of lower levels."""

@@ -11,13 +11,13 @@ A recording goes through these stages, to be read in this order:
 >>> w, b = tg.Value(0.5), tg.Value(0.0)
 >>> def loss(xs, ys):
 ...     return sum((w * x + b - y) ** 2 for x, y in zip(xs, ys))
->>> step = CapturedValues(loss, [w, b])
+>>> step = tg.capture(loss, [w, b])
 >>> step([1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 5.0, 7.0])
 41.5
 >>> w.grad, b.grad
 (-70.0, -22.0)
->>> print(step)
-parameters: 2, inputs: 8, operations: 17
+>>> print(step.plan)
+2 parameters, 8 inputs, 20 operations
 level 1: 4 multiply
 level 2: 4 sums of 2
 level 3: 4 subtract
@@ -29,19 +29,19 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .. import errors, modes
 from ..inputs import Array, one_number, real
-from ..operation import Operation
 from ..tape import Node, backpropagate, data_of, tick
 from ..value import Value
 from . import complaints
+from .recording import Recorder
 from .scalar_levels import Levels
-from .scalar_plan import Plan
+from .scalar_plan import LevelByLevel
 from .scalar_tape import OneByOne, Tape
 
 #: Operations in a group, on average, from which on NumPy is faster than Python's own numbers.
@@ -49,7 +49,7 @@ WIDE = 3
 
 
 class CapturedValues:
-    """What ``capture(fn, params)`` gives where the parameters are Values.
+    """A captured function of Values: call it to get its loss, and gradients in ``.grad``.
 
     Args:
         fn: computes the loss, a Value. Each argument reaches it as Values: a number as a Value, an
@@ -57,83 +57,108 @@ class CapturedValues:
             other Values that it uses, and that are no parameters, are read anew at every call.
         params: Values that no operation made.
 
-    Where NumPy and Python agree, so do the results with those of ``fn(...).backward()``, to the
-    bit; elementary functions differ in their last bit in ordinary arithmetic, and not in
-    reproducible arithmetic. Whole numbers become floats. Fractions stay what they are, and where
-    nan or infinities occur, all is as without ``capture``, mistakes included: such numbers are
-    computed one by one.
+    Attributes:
+        params: the parameters.
+        plans: what was recorded, a plan for each signature; the one used last comes first.
+
+    Results are those of ``fn(...)`` and ``backward()``: to the bit where NumPy and Python round
+    alike, which they do for ``+ - * /`` and not for ``exp``, and always in reproducible arithmetic.
+    Whole numbers become floats. Fractions stay what they are, and nan and infinities, and the
+    mistakes that make them, are as without ``capture``: such numbers are computed one by one.
     """
 
     def __init__(self, fn: Callable[..., Value], params: Sequence[Value]) -> None:
-        self.fn, self.params = fn, list(dict.fromkeys(params))
-        for param in self.params:
+        if not callable(fn):
+            raise complaints.not_a_function(fn)
+        for param in params:
             if not (isinstance(param, Value) and param.requires_grad and param.is_leaf):
                 raise complaints.no_parameter(param)
-        self.replays: dict[Any, Replay] = {}
+        self.params = list(dict.fromkeys(params))
+        self.plans: list[ScalarPlan] = []
+        self._fn = fn
         self._lock = threading.Lock()
 
     def __call__(self, *arguments: Any) -> Any:
         """The loss as a number; every parameter gets its gradient in ``.grad``, set and not added.
 
         Args:
-            arguments: numbers, arrays or lists. A new shape is recorded anew.
+            arguments: numbers, arrays or lists. Other shapes are recorded anew.
         """
-        mode = modes.current()
-        if mode.recorder is not None:
+        settings = modes.current()
+        if settings.recorder is not None:
             raise complaints.captured_inside()
         arrays = [_numbers(argument) for argument in arguments]
         with self._lock:
-            loss, gradients = self._eagerly(arrays) if mode.detecting else self._replay(arrays)
+            if settings.detecting:
+                loss, gradients = self._eagerly(arrays)
+            else:
+                loss, gradients = self._find(settings.arithmetic, arrays).run(arrays)
             for param, gradient in zip(self.params, gradients, strict=True):
                 param.grad = gradient
         return loss
 
-    def _replay(self, arrays: Sequence[Array]) -> tuple[Any, list[Any]]:
-        key = (modes.current().arithmetic, *(array.shape for array in arrays))
-        if key not in self.replays:
-            self.replays[key] = self._record(arrays)
-        return self.replays[key](arrays)
+    @property
+    def plan(self) -> ScalarPlan:
+        """The plan that was used last; print it, to see how much is computed at once.
 
-    def _record(self, arrays: Sequence[Array]) -> Replay:
+        Raises:
+            GraphError: if nothing has been recorded yet.
+        """
+        if not self.plans:
+            raise complaints.nothing_recorded()
+        return self.plans[0]
+
+    def __repr__(self) -> str:
+        name = getattr(self._fn, "__name__", type(self._fn).__name__)
+        return f"<captured {name}: {len(self.params)} parameters, {len(self.plans)} plans>"
+
+    def _find(self, arithmetic: int, arrays: Sequence[Array]) -> ScalarPlan:
+        """The plan for such arguments; it is put first."""
+        signature = (arithmetic, *(array.shape for array in arrays))
+        for k, plan in enumerate(self.plans):
+            if plan.signature == signature:
+                self.plans.insert(0, self.plans.pop(k))
+                return plan
+        self.plans.insert(0, self._record(signature, arrays))
+        return self.plans[0]
+
+    def _record(self, signature: Any, arrays: Sequence[Array]) -> ScalarPlan:
         since, inputs = tick(), [_nested(array) for array in arrays]
         with modes.Mode(recording=True, recorder=_Recorder()):
-            loss = self.fn(*inputs)
+            loss = self._fn(*inputs)
         if not isinstance(loss, Value):
             raise complaints.no_value(loss)
-        return compile(loss, self.params, list(_flat(inputs)), since)
+        return ScalarPlan(Tape(loss, self.params, list(_flat(inputs)), since), signature)
 
     def _eagerly(self, arrays: Sequence[Array]) -> tuple[Any, list[Any]]:
-        """Without a recording, so that ``detect_anomaly`` can look at each operation."""
+        """Without a plan, so that ``detect_anomaly`` can look at each operation."""
         with modes.Mode(recording=True):
-            loss = self.fn(*map(_nested, arrays))
+            loss = self._fn(*map(_nested, arrays))
         found = backpropagate(loss) if loss.requires_grad else {}
         return loss.data, [found.get(param, 0) for param in self.params]
 
-    def __str__(self) -> str:
-        return "\n\n".join(map(str, self.replays.values())) or "not recorded yet"
 
-
-class Replay:
-    """A recorded computation that can be run again.
+class ScalarPlan:
+    """A recorded computation of Values; printing it shows a line for each group of operations.
 
     Attributes:
         tape: what is computed.
-        plan: how it is computed level by level; ``None`` if operations are too few for that.
+        signature: for which arithmetic and which shapes of arguments.
     """
 
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
+    def __init__(self, tape: Tape, signature: Any = ()) -> None:
+        self.tape, self.signature = tape, signature
         levels = Levels(tape)
         is_wide = levels.operations >= WIDE * len(levels.kinds)
         has_floats = all(map(_fits, tape.leaves[tape.inputs.stop :]))
-        self.plan = Plan(tape, levels) if is_wide and has_floats else None
+        self._level_by_level = LevelByLevel(tape, levels) if is_wide and has_floats else None
         self._one_by_one: OneByOne | None = None
 
-    def __call__(self, arrays: Sequence[Array] = ()) -> tuple[Any, list[Any]]:
-        """The loss and the gradients of the parameters."""
+    def run(self, arrays: Sequence[Array] = ()) -> tuple[Any, list[Any]]:
+        """The loss and the gradients of the parameters, from their present numbers."""
         try:
-            if self.plan is not None:
-                return self.plan(arrays)
+            if self._level_by_level is not None:
+                return self._level_by_level(arrays)
         except FloatingPointError:
             pass  # nan, infinities and fractions are for Python's numbers
         self._one_by_one = self._one_by_one or OneByOne(self.tape)
@@ -142,16 +167,9 @@ class Replay:
     def __str__(self) -> str:
         tape = self.tape
         counts = len(tape.params), len(tape.inputs), len(tape.made_by)
-        title = "parameters: {:,}, inputs: {:,}, operations: {:,}".format(*counts)
-        levels = self.plan.groups if self.plan else ["one by one"]
-        return "\n".join([title, *map(str, levels)])
-
-
-def compile(
-    loss: Value, params: Sequence[Value], inputs: Sequence[Value] = (), since: float = 0
-) -> Replay:
-    """What was recorded as something that can be run again; arguments as for :class:`Tape`."""
-    return Replay(Tape(loss, params, inputs, since))
+        title = "{:,} parameters, {:,} inputs, {:,} operations".format(*counts)
+        is_wide = self._level_by_level is not None
+        return "\n".join([title, *map(str, Levels(tape).groups() if is_wide else ["one by one"])])
 
 
 def _fits(leaf: Any) -> bool:
@@ -166,20 +184,17 @@ def _fits(leaf: Any) -> bool:
         return False
 
 
-class _Recorder:
-    """Refuses to give away numbers. Values are on the tape: nothing else is to be noted."""
+class _Recorder(Recorder):
+    """Values are on the tape, so there is nothing to take down; only numbers must not get out."""
 
-    def refuse(self, asked: str) -> None:
-        raise complaints.read_while_recording(asked)
+    def refuse(self, asked: str) -> NoReturn:
+        raise complaints.value_read_while_recording(asked)
 
-    def compute(
-        self, operation: Operation, args: tuple[Any, ...], params: Mapping[str, Any]
-    ) -> Any:
-        """The result of an operation on Tensors, which do not mix with Values: it is a constant."""
-        return operation.compute([data_of(arg) for arg in args], params)
+    def slot(self, operand: Any) -> NoReturn:
+        raise complaints.tensor_among_values()
 
-    def as_index(self, part: Any) -> Any:
-        return data_of(part)
+    def compute(self, *_: Any) -> NoReturn:
+        raise complaints.tensor_among_values()
 
 
 def _numbers(argument: Any) -> Array:
