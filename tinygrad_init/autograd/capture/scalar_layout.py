@@ -1,9 +1,7 @@
-"""Where the numbers of a plan stand: what is read together stands together.
+"""Where the numbers of a plan stand: what is added up together stands together.
 
-Gathering numbers by their indices costs several times what multiplying them does; reading
-neighbours costs nothing extra. So the results of a group do not stand in the order of recording.
-Results that get equally many gradients stand together, for these are added up as one table. Among
-them, the order is that in which the levels above read them.
+The results of a group do not stand in the order of recording: results that get equally many
+gradients stand side by side, for their gradients are added up as one table.
 """
 
 from __future__ import annotations
@@ -22,6 +20,8 @@ from .scalar_tape import Tape
 class Layout:
     """Which number stands where in the arrays of values and of gradients.
 
+    It puts the operations of each group into the order in which their results stand.
+
     Attributes:
         params: the places of the parameters, in the order in which they stand.
         outside: the places of other Values that are read at every call; they stand behind.
@@ -34,16 +34,15 @@ class Layout:
 
     def __init__(self, tape: Tape, edges: Edges, groups: Sequence[Group]) -> None:
         self._gets = np.bincount(edges.reads[edges.carries], minlength=tape.size)
-        turn = _put_in_order(groups, edges.reads, self._gets)
-        params = np.arange(len(tape.params))
-        self.params = np.lexsort((turn[params], self._gets[params]))
+        self.params = np.argsort(self._gets[: len(tape.params)], kind="stable")
+        for group in groups:
+            group.reorder(np.argsort(self._gets[group.places], kind="stable"))
         others = range(tape.inputs.stop, len(tape.leaves))
         self.outside = [k for k in others if isinstance(tape.leaves[k], Node)]
         self.numbers = [k for k in others if not isinstance(tape.leaves[k], Node)]
-        self.value = np.empty(tape.size, np.intp)
-        at, results = 0, [group.places for group in groups]
         leaves: list[Sequence[int] | Array] = [self.params, self.outside, tape.inputs, self.numbers]
-        for places in (*leaves, *results):
+        self.value, at = np.empty(tape.size, np.intp), 0
+        for places in (*leaves, *(group.places for group in groups)):
             at = _number(self.value, places, at)
         self._place_gradients(tape, edges, groups)
         # The edges to each result as the engine goes through them: its youngest reader first.
@@ -70,7 +69,7 @@ class Layout:
     def tables(self, places: Array) -> Iterator[tuple[Array, slice]]:
         """Of results that stand in this order: which gradients they get, and where the sums go.
 
-        A table has a column for each result, and as many rows as it gets gradients.
+        A table has a column for each result, and as many rows as each of them gets gradients.
         """
         gets = self._gets[places]
         changes = np.flatnonzero(np.diff(gets, prepend=-1))
@@ -87,14 +86,3 @@ def _number(where: Array, places: Sequence[int] | Array, at: int) -> int:
     end = at + len(places)
     where[np.asarray(places, np.intp)] = np.arange(at, end)
     return end
-
-
-def _put_in_order(groups: Sequence[Group], reads: Array, gets: Array) -> Array:
-    """Order all groups, from the top level down; for each place, when it is first read."""
-    turn, now = np.full(len(gets), np.iinfo(np.intp).max), 0
-    for group in reversed(groups):
-        group.reorder(np.lexsort((turn[group.places], gets[group.places])))
-        read = reads[group.edges].ravel()
-        np.minimum.at(turn, read, np.arange(now, now + len(read)))
-        now += len(read)
-    return turn
