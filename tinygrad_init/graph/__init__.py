@@ -10,6 +10,7 @@ then :mod:`explain` (one derivative spelled out), :mod:`sums` (its terms), :mod:
 from .explain import Explanation, explain
 from .local import LocalDerivative
 from .parts import Edge, GraphNode
+from .plans import plan_graph
 from .trace import Graph, trace
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "GraphNode",
     "LocalDerivative",
     "explain",
+    "plan_graph",
     "trace",
 ]

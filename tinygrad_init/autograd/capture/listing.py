@@ -53,9 +53,8 @@ def lines(program: Program, found: Layout) -> list[Line]:
         return operand.name or "constant" if operand.kind == MEMORY else names[operand]
 
     def source(operand: Any) -> int | str:
-        return origins.get(root(operand), name(operand)) if isinstance(operand, Slot) else (
-            name(operand)
-        )
+        whole = root(operand) if isinstance(operand, Slot) else operand
+        return origins[whole] if whole in origins else name(whole)
 
     for call in found.calls:
         result = call.result

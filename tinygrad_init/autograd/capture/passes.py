@@ -60,7 +60,8 @@ def _with_slots(call: Call, now: dict[Slot, Slot]) -> Call:
 def _memory(call: Call) -> Slot | None:
     """A view of memory that exists is memory that exists."""
     if call.is_view and call.operands[0].kind == MEMORY:
-        return Slot(MEMORY, call.result.array, call.name_of_view(call.operands[0].name))
+        of = call.operands[0]
+        return Slot(MEMORY, call.result.array, call.name_of_view(of.name), of)
     return None
 
 
