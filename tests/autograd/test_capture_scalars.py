@@ -554,6 +554,12 @@ def test_arguments_are_numbers(argument: Any) -> None:
         tg.capture(lambda x: w, [w])(argument)
 
 
+def test_tensors_have_no_part_in_it() -> None:
+    w = Value(2.0)
+    with pytest.raises(tg.GraphError, match="with a Tensor"):
+        tg.capture(lambda: [tg.Tensor([1.0, 2.0]).sum(), w * w][1], [w])()
+
+
 def test_a_captured_function_inside_another() -> None:
     w = Value(2.0)
     inner = tg.capture(lambda: w * w, [w])
@@ -638,6 +644,20 @@ def test_printing_shows_the_levels() -> None:
     deep = tg.capture(lambda: w.sin().sin(), [w])
     deep()
     assert str(deep.plan) == "1 parameters, 0 inputs, 2 operations\none by one"
+
+
+def test_a_plan_can_be_drawn() -> None:
+    model, loss, arguments = _network(30)
+    step = tg.capture(loss, model.parameters())
+    step(*arguments)
+    lines = step.plan.lines
+    assert [f"{line.target}: {line.shape[0]:,} {line.operation}" for line in lines] == _groups(step)
+    assert [line.sources for line in lines[:4]] == [
+        ("inputs", "parameters"), ("parameters",), ("parameters", 0), ("numbers", 1),
+    ]  # fmt: skip
+    assert [line.how for line in lines] == [""] * 16 + ["loss"]
+    graph = tg.graph.plan_graph(step.plan)
+    assert len(graph.nodes) == 17 + 3
 
 
 def test_nodes_of_the_recording_are_freed() -> None:

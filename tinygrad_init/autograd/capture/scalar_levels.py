@@ -51,11 +51,15 @@ class Group:
         """Put the operations into another order."""
         self.places, self.edges = self.places[order], self.edges[:, order]
 
-    def __str__(self) -> str:
-        count, name = len(self.places), self.instruction.operation.name
+    @property
+    def name(self) -> str:
+        """What people call what they do."""
         if self.is_sum:
-            name = f"sum{'s' * (count != 1)} of {len(self.edges)}"
-        return f"level {self.level}: {count:,} {name}"
+            return f"sum{'s' * (len(self.places) != 1)} of {len(self.edges)}"
+        return self.instruction.operation.name
+
+    def __str__(self) -> str:
+        return f"level {self.level}: {len(self.places):,} {self.name}"
 
 
 def is_addition(instruction: Instruction) -> bool:
@@ -91,21 +95,18 @@ class Edges:
 def _inside_chains(tape: Tape, user: Array) -> Array:
     """The edges along which one addition hands its result to the next, and to nobody else."""
     adds = np.array([is_addition(instruction) for instruction in tape.instructions], bool)
-    kind = np.full(tape.size, -1)
-    kind[len(tape.leaves) :] = np.where(adds[tape.made_by], tape.made_by, -1)
-    times_read = np.bincount(tape.reads, minlength=tape.size)
-    times_read[tape.loss] += 1
-    is_inside = (kind[user] >= 0) & (kind[user] == kind[tape.reads]) & (times_read[tape.reads] == 1)
-    found = np.flatnonzero(is_inside)
+    is_sum = np.concatenate([np.zeros(len(tape.leaves), bool), adds[tape.made_by]])
+    is_read_once = np.bincount(tape.reads, minlength=tape.size) == 1
+    found = np.flatnonzero(is_sum[user] & is_sum[tape.reads] & is_read_once[tape.reads])
     _, first = np.unique(user[found], return_index=True)  # where two chains meet, one goes on
     return found[first]
 
 
 def _ends_of_chains(size: int, inner: Array, outer: Array) -> Array:
-    """For each place the last addition of its chain; itself if it is in none. Doubles its steps."""
+    """For each place the last addition of its chain; itself if it is in none."""
     last = np.arange(size)
     last[inner] = outer
-    while (further := last[last]).tolist() != last.tolist():
+    while not np.array_equal(further := last[last], last):  # twice as far each time
         last = further
     return last
 

@@ -39,6 +39,7 @@ from ..inputs import Array, one_number, real
 from ..tape import Node, backpropagate, data_of, tick
 from ..value import Value
 from . import complaints
+from .listing import Line
 from .recording import Recorder
 from .scalar_levels import Levels
 from .scalar_plan import LevelByLevel
@@ -163,6 +164,25 @@ class ScalarPlan:
             pass  # nan, infinities and fractions are for Python's numbers
         self._one_by_one = self._one_by_one or OneByOne(self.tape)
         return self._one_by_one([number for array in arrays for number in array.ravel().tolist()])
+
+    @property
+    def lines(self) -> list[Line]:
+        """A line for each group of operations, from level 1 up, for drawings of the plan."""
+        levels, tape = Levels(self.tape), self.tape
+        where = np.repeat([-1, -2, -3], [len(tape.params), len(tape.inputs), tape.size])[: tape.size]
+        leaves = {-1: "parameters", -2: "inputs", -3: "numbers"}
+        lines: list[Line] = []
+        for number, group in enumerate(levels.groups()):
+            found = np.unique(where[levels.edges.reads[group.edges]]).tolist()
+            sources = tuple(leaves.get(source, source) for source in found)
+            names = tuple(lines[k].target if isinstance(k, int) else k for k in sources)
+            where[group.places] = number
+            lines.append(Line(
+                f"level {group.level}", group.name, group.instruction.operation.symbol, names,
+                sources, "", (len(group.places),), "float64",
+                "loss" if tape.loss in group.places else "", "",
+            ))  # fmt: skip
+        return lines
 
     def __str__(self) -> str:
         tape = self.tape
