@@ -54,7 +54,10 @@ def _as_node(like: Node, gradient: Any, create_graph: bool) -> Any:
         gradient = F.where(False, like._data, 0)
     if not isinstance(gradient, Node):
         return like._wrap(copy(gradient))
-    return gradient if create_graph else like._wrap(gradient._data)
+    if create_graph:
+        return gradient
+    with modes.no_grad():  # ``capture`` records it as a graph, but no derivative flows through it
+        return F.positive(gradient)
 
 
 def value_and_grad(f: Callable[[Tensor], Any]) -> Callable[[Any], tuple[Tensor, Tensor]]:

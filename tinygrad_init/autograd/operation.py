@@ -120,16 +120,18 @@ class Operation:
             return result
         node = kind._wrap(result, self.name)
         if not isinstance(node, Node):  # an answer, as Values give to comparisons
-            modes.refuse_reading(f"{self.name} of Values, which gives an answer,")
             return node
         node.scope = scopes.current()
         if settings.detecting:
             node.evidence = anomaly.inspect(self.name, node._data, bare)
         if self.is_view and isinstance(args[0], kind) and np.may_share_memory(result, bare[0]):
             node._changes = args[0]._changes
-        if is_tracked and settings.recording:
-            if kind.is_watched and node._data.dtype.kind != "f": return node
-            node.requires_grad, node.operation = True, self
+        is_tracked = is_tracked and settings.recording
+        if is_tracked and kind.is_watched and node._data.dtype.kind != "f":
+            return node
+        # While Values are captured, a replay has to compute also what no derivative flows through.
+        if is_tracked or (settings.recorder is not None and not kind.is_watched):
+            node.requires_grad, node.operation = is_tracked, self
             node._first, node._rest = args if len(args) == 2 else (args[0], args[1:] or None)
             arithmetic = settings.arithmetic
             node.how = How(params, arithmetic) if params else WITHOUT_PARAMS[arithmetic]

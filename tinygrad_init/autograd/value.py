@@ -51,7 +51,8 @@ class Value(Node):
     @classmethod
     def _wrap(cls, data: Any, made_by: str = "") -> Any:
         number = data if type(data) is float else one_number(data, made_by)
-        if isinstance(number, bool):  # a comparison has no derivative: it is an answer
+        # A comparison has no derivative: it is an answer. Only ``capture`` wants to know where from.
+        if isinstance(number, bool) and modes.current().recorder is None:
             return number
         node = cls.__new__(cls)
         Node.__init__(node, number, False, "")
@@ -85,6 +86,12 @@ class Value(Node):
     def __float__(self) -> float:
         modes.refuse_reading("float()")
         return float(self._data)
+
+    def __bool__(self) -> bool:
+        """True, as of any object; ``if a < b:`` asks an answer, which ``capture`` cannot record."""
+        if isinstance(self._data, bool):
+            modes.refuse_reading("bool(), or an `if`,")
+        return True
 
     def __format__(self, how: str) -> str:
         """``f"{loss:.3f}"`` formats the number; without a format the Value is shown whole."""

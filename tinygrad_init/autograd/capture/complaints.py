@@ -7,15 +7,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import GraphError, ShapeError
+from ..tape import Node
 from ..tensor import Tensor
 
 
-def read_while_recording(asked: str) -> GraphError:
+def read_while_recording(
+    asked: str,
+    instead: str = "Tensor (np.where(condition, a, b) in place of an `if`; comparisons give masks)",
+) -> GraphError:
     """A number is asked for that would be frozen."""
     return GraphError(
         f"{asked} reads or writes numbers while capture records, and every replay would repeat "
-        f"what was made of these: compute with the Tensor (np.where(condition, a, b) in place of "
-        f"an `if`; comparisons give masks), or do it outside the captured function"
+        f"what was made of these: compute with the {instead}, or do it outside the captured "
+        f"function"
+    )
+
+
+def value_read_while_recording(asked: str) -> GraphError:
+    """The same of a Value."""
+    return read_while_recording(
+        asked, "Value (a.maximum(b), a.relu(), tg.F.where(a < b, x, y) in place of an `if`)"
     )
 
 
@@ -71,6 +82,38 @@ def check_loss(loss: Any, params: Sequence[Tensor]) -> None:
             f"reduce it with .mean() or .sum(). (In an ensemble it may be one number for each "
             f"member, if the first axis of every parameter counts the members.)"
         )
+
+
+def no_value(found: Any) -> GraphError:
+    """A captured function of Values that returns something else."""
+    return GraphError(
+        f"a captured function of Values returns its loss, a Value, not {type(found).__name__}: "
+        f"return what is to be minimised, and nothing else"
+    )
+
+
+def tensor_among_values() -> GraphError:
+    """A Tensor in a captured function whose parameters are Values."""
+    return GraphError(
+        "a captured function of Values computed with a Tensor, which it cannot record: use Values "
+        "alone, and pass arrays as arguments"
+    )
+
+
+def value_made_outside(value: Node) -> GraphError:
+    """A result with history that no replay would renew."""
+    return GraphError(
+        f"{value.describe()} was computed from a parameter outside the captured function, and no "
+        f"replay would compute it anew: compute it inside"
+    )
+
+
+def not_place_by_place(name: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> ShapeError:
+    """A kernel that does something else with many numbers than with one."""
+    return ShapeError(
+        f"{name} gave shape {found} for operands of shape {wanted}: capture computes many Values "
+        f"at once, so its forward function must work place by place, as NumPy's functions do"
+    )
 
 
 def no_parameter(found: Any) -> GraphError:
