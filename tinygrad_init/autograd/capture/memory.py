@@ -136,7 +136,7 @@ def layout(program: Program, memory: Memory) -> Layout:
     for position, call in enumerate(calls):
         slot = call.result
         if call.is_view:
-            if root(slot).kind == RESULT:
+            if slot.root.kind == RESULT:
                 found.storages[slot] = found.storages[call.operands[0]]
             continue
         name, home = at_home.get(slot, ("", None))
@@ -159,13 +159,6 @@ def layout(program: Program, memory: Memory) -> Layout:
     return found
 
 
-def root(slot: Slot) -> Slot:
-    """What a view is, in the end, a view of."""
-    while slot.base is not None:
-        slot = slot.base
-    return slot
-
-
 def _gradients_at_home(
     program: Program, homes: Sequence[Array]
 ) -> tuple[list[Call], dict[Slot, tuple[str, Array]]]:
@@ -173,7 +166,7 @@ def _gradients_at_home(
     calls, at_home = list(program.calls), {}
     names = [f"grad {name}" for name in program.parameters]
     for slot, home, name in zip(program.gradients, homes, names, strict=True):
-        base = root(slot)
+        base = slot.root
         is_whole = base.array.size == slot.array.size and base.array.dtype == slot.array.dtype
         is_in_order = base.array.flags.c_contiguous and slot.array.flags.c_contiguous
         if base.kind == RESULT and base not in at_home and is_whole and is_in_order:
@@ -191,8 +184,8 @@ def _last_reads(calls: Sequence[Call], loss: Slot) -> dict[Slot, int]:
     """The position of the last call that reads a result or a view of it."""
     last: dict[Slot, int] = {}
     for position, call in enumerate(calls):
-        last.update((root(slot), position) for slot in call.reads if not call.is_view)
-    last[root(loss)] = len(calls)
+        last.update((slot.root, position) for slot in call.reads if not call.is_view)
+    last[loss.root] = len(calls)
     return last
 
 

@@ -19,7 +19,7 @@ from .. import errors, modes
 from ..inputs import Array
 from ..operation import Operation
 from . import complaints, kernels, listing
-from .memory import Layout, Memory, layout, root
+from .memory import Layout, Memory, layout
 from .passes import simplified
 from .recording import ARGUMENT, MEMORY, NUMBER, Call, Program, Slot
 
@@ -50,7 +50,7 @@ class Plan:
                 steps = _written(call, found)
                 self._steps += steps
                 self._origins += [(call.operation, [*map(_like, call.operands)])] * len(steps)
-            elif root(call.result).kind == ARGUMENT:
+            elif call.result.root.kind == ARGUMENT:
                 self._views.append((slots.index(call.operands[0]), _view(call)))
                 slots.append(call.result)
         #: Which of the arguments (views of them behind) goes where in which list of arguments.
@@ -124,7 +124,7 @@ def signature(arrays: Iterable[Array]) -> list[tuple[Any, ...]]:
 
 def _array(operand: Any, found: Layout, is_one_enough: bool = False) -> Any:
     """The array of a slot, if it is known before the replay; what is no slot stays."""
-    if not isinstance(operand, Slot) or root(operand).kind == ARGUMENT:
+    if not isinstance(operand, Slot) or operand.root.kind == ARGUMENT:
         return operand
     if operand.kind == NUMBER:
         first = operand.array[(0,) * operand.array.ndim]
