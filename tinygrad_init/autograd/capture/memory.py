@@ -115,7 +115,7 @@ class Memory:
 
     def reserve(self, end: int) -> None:
         """Have memory up to that place."""
-        size = end - self._starts[-1] + LINE
+        size = max(end - self._starts[-1], 0) + LINE
         if self._arena.size < size:
             self._arena = np.empty(size, np.uint8)
 
@@ -208,18 +208,24 @@ def _victim(call: Call, position: int, storages: dict[Slot, Storage]) -> Slot | 
 
 def _pack(storages: Sequence[Storage], placed: list[Storage]) -> int:
     """Give a place to each storage, beside those that are ``placed``; where the last one ends."""
-    placed.sort(key=lambda storage: storage.offset)
+    # Columns: the first call, the last call, where it starts, where it ends. In the order of places.
+    rows = np.array([_row(storage) for storage in placed])
+    rows = rows[np.argsort(rows[:, 2], kind="stable")]
     # Those that die last are the least welcome where gradients will be, so they choose first.
     for storage in sorted(storages, key=lambda storage: (-storage.size, -storage.last)):
-        offset = 0
-        for other in placed:  # in the order of their offsets
-            is_apart = other.last < storage.first or storage.last < other.first
-            if not is_apart and other.offset < offset + storage.size:
-                offset = max(offset, _round_up(other.offset + other.size))
-        storage.offset = offset
-        placed.append(storage)
-        placed.sort(key=lambda storage: storage.offset)
-    return max(storage.offset + storage.size for storage in placed)
+        met = rows[(rows[:, 1] >= storage.first) & (rows[:, 0] <= storage.last)]
+        # Before each that it would meet, and behind the last, there may be a gap.
+        starts = np.maximum.accumulate(np.append(0, met[:, 3]))
+        gaps = np.append(met[:, 2], FOREVER) - starts
+        storage.offset = int(starts[np.argmax(gaps >= storage.size)])
+        place = np.searchsorted(rows[:, 2], storage.offset, side="right")
+        rows = np.insert(rows, place, _row(storage), axis=0)
+    return int(rows[:, 3].max())
+
+
+def _row(storage: Storage) -> tuple[int, int, int, int]:
+    end = _round_up(storage.offset + storage.size)
+    return storage.first, storage.last, storage.offset, end
 
 
 def _round_up(size: int) -> int:
