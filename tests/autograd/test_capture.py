@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import tinygrad_init as tg
 from tests.autograd.test_operations import CATALOGUE, Case
 from tests.autograd.test_random_programs import STEPS
+from tinygrad_init.autograd import F
 from tinygrad_init.nn.layers import ACTIVATIONS
 
 Array = NDArray[Any]
@@ -172,7 +173,7 @@ def test_special_numbers_go_the_way_of_the_engine() -> None:
 
     step = tg.capture(fn, [w])
     for x, y in ((a, b), (b, a), (a, b)):
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
             step(x, y)
             _, (expected,) = _eager(fn, [w], (x, y))
         np.testing.assert_array_equal(w.grad, expected)
@@ -386,6 +387,54 @@ def test_an_operation_of_ones_own(mode: Mode) -> None:
         _compare(lambda x: (row(w) * row(w) * x).sum(), [w], [[np.ones(2)]] * 3,
                  mode is tg.reproducible)
     assert len(calls) == 3 * 2 * 2  # it may do more than compute, so equal calls are not merged
+
+
+_BUFFER = np.zeros(3)
+
+
+def _into_a_buffer(x: Any) -> Any:
+    np.multiply(x, 2, out=_BUFFER)
+    return _BUFFER
+
+
+@pytest.mark.parametrize("forward", [lambda x: x, lambda x: x[::-1][::-1], _into_a_buffer],
+                         ids=["operand", "view", "buffer"])
+def test_operations_of_ones_own_that_give_memory_of_others(forward: Callable[..., Any]) -> None:
+    scale = 2 if forward is _into_a_buffer else 1
+    row = tg.operation("row", forward, lambda g, _y, _x: g * scale)
+    w = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    # Computed eagerly, the second would overwrite the buffer of the first.
+    step = tg.capture(lambda x: (row(w * x) * row(x + w)).sum(), [w])
+    for k in range(3):
+        x = np.arange(3.0) + k
+        assert step(x) == pytest.approx((scale * w.data * x) @ (scale * (x + w.data)))
+        np.testing.assert_allclose(w.grad, scale**2 * (x * (x + w.data) + w.data * x))
+
+
+def test_an_operation_of_ones_own_is_replayed_in_its_arithmetic() -> None:
+    def total(x: Any) -> Any:
+        return F.sum(x, axis=None, keepdims=False)
+
+    row = tg.operation("total", total, lambda g, _y, x: g + x * 0, exact=total)
+    w, x = tg.Tensor(1.0, requires_grad=True), np.array([1e16, 1.0, -1e16])
+
+    def fn(x: Any) -> Any:
+        with tg.reproducible(), tg.no_grad():
+            exact = row(x)
+        return w * exact
+
+    step = tg.capture(fn, [w])
+    assert [step(x), step(x)] == [1, 1]
+
+
+@MODES
+def test_gradients_in_another_order_of_memory(mode: Mode) -> None:
+    w = tg.Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    v = tg.Tensor(np.arange(6.0).reshape(3, 2), requires_grad=True)
+    rng = np.random.default_rng(0)
+    with mode():
+        _compare(lambda x: ((x @ w.T) ** 2).sum() + np.tanh(v.T + w).sum(), [w, v],
+                 [[rng.normal(size=(4, 3))] for _ in range(3)], mode is tg.reproducible)
 
 
 @MODES

@@ -196,7 +196,7 @@ class Recorder:
         shared = [isinstance(x, np.ndarray) and np.may_share_memory(result, x) for x in bare]
         if shared[0] and operation.is_view and call.is_pure:
             call.result.base = call.operands[0]
-        elif id(result) in self.slots or any(shared):
+        elif any(shared) or not call.is_pure:
             call.result.array = result.copy()  # memory that somebody else may write to
         elif result.strides != np.empty_like(result).strides:
             call.result.array = result.copy("K")  # results are laid out without gaps
