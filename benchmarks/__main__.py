@@ -30,7 +30,7 @@ def main() -> None:
     for section in given.section or sections.SECTIONS:
         if given.no_peers and section in ("peers", "moons"):
             continue
-        for threads in THREADS if section in sections.BY_THREADS else THREADS[:1]:
+        for threads in given.threads if section in sections.BY_THREADS else given.threads[:1]:
             print(f"\n{section}, {threads} BLAS thread{'s'[: threads > 1]}", flush=True)
             for record in _records(section, threads, given):
                 print(" ", _line(record), flush=True)
@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds, to see whether all works")
     add("--no-peers", action="store_true", help="leave out what needs other frameworks")
+    add("--threads", type=int, nargs="+", default=THREADS, metavar="N",
+        help="of the BLAS (default 1 2; what does not depend on it is measured once)")
     add("--section", action="append", choices=sections.SECTIONS, help="may be repeated")
     add("--json", type=Path, metavar="PATH", help="where the results go")
     return parser
@@ -65,13 +67,18 @@ def _records(section: str, threads: int, given: argparse.Namespace) -> Iterator[
         sys.executable, "-m", "benchmarks.sections", section, f"--threads={threads}",
         f"--rounds={QUICK_ROUNDS if given.quick else given.rounds}",
         f"--peers-python={given.peers_python}",
+        f"--clock={given.clock if threads == 1 else 'wall'}",
         *(f"--case={case}" for case in given.cases or ()),
     ]  # fmt: skip
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(threads), stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        yield from map(results.from_line, process.stdout)
+        try:
+            yield from map(results.from_line, process.stdout)
+        except BaseException:
+            process.terminate()
+            raise
     if process.returncode:
         sys.exit(f"{section} failed")
 
@@ -112,28 +119,19 @@ def write_tables(run: Run, path: Path) -> None:
 
 def describe(run: Run) -> str:
     """All tables of a run, in Markdown."""
-
-    def chosen(kind: type[Record], section: str, threads: int = 1) -> list[Record]:
-        return [
-            record
-            for record in run.records
-            if isinstance(record, kind)
-            and record.section == section
-            and getattr(record, "threads", threads) == threads
-        ]
-
     parts = [f"{run.date}, commit {run.commit}; {run.machine}."]
     for section, title in TITLES.items():
         parts.append(f"### {title}")
-        for threads in THREADS if section in sections.BY_THREADS else THREADS[:1]:
-            measured = chosen(Measurement, section, threads)
-            if section in sections.BY_THREADS and measured:
-                parts.append("One BLAS thread:" if threads == 1 else f"{threads} BLAS threads:")
+        records = [record for record in run.records if record.section == section]
+        for threads in sorted({r.threads for r in records if isinstance(r, Measurement)}):
+            measured = [r for r in records if isinstance(r, Measurement) and r.threads == threads]
             if measured:
+                count = "One BLAS thread" if threads == 1 else f"{threads} BLAS threads"
+                parts.append(f"{count}, time of the {measured[0].clock}:")
                 parts.append(results.table(measured))
-        if curves := chosen(Curve, section):
+        if curves := [record for record in records if isinstance(record, Curve)]:
             parts.append(results.curves(curves))
-        if notes := chosen(Note, section):
+        if notes := [record for record in records if isinstance(record, Note)]:
             parts.append("\n".join(f"- {_line(note)}" for note in dict.fromkeys(notes)))
     return "\n\n".join(["", *parts, ""])
 
@@ -144,6 +142,7 @@ TITLES = {
     "moons": "Numbers: the demo of micrograd",
     "start": "Start",
     "scaling": "Scaling",
+    "arithmetic": "What reproducible arithmetic costs",
 }
 
 

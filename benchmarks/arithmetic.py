@@ -1,12 +1,11 @@
-"""What reproducible arithmetic costs: ``python -m benchmarks.arithmetic``.
+"""What reproducible arithmetic costs: ``python -m benchmarks --section arithmetic``.
 
-Every line compares the same computation in both arithmetics, in pairs that take turns, so that a
-busy moment of the machine strikes both. A ratio of 10 means: ten times the ordinary time.
+Every line compares the same computation in both arithmetics. A ratio of 10 means: ten times the
+ordinary time.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -15,44 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tinygrad_init as tg
-from benchmarks.machine import describe_machine
+from benchmarks import pairs
+from benchmarks.options import Options
+from benchmarks.results import Measurement, compared
 from tinygrad_init.autograd.exact import elementary, products
 
 Array = NDArray[Any]
 Line = tuple[str, Callable[[], Any], Callable[[], Any]]
 
 DTYPES = [np.float64, np.float32]
-SECONDS = 1.0  #: for each line, more or less
-FEWEST, MOST = 9, 400  #: pairs for each line
 
 
-def main() -> None:
-    """Print a table of ratios."""
-    print(describe_machine(), "\n")
-    print(f"{'':36}{'ordinary':>13}{'ratio':>9}   quartiles")
+def measure(options: Options) -> Iterator[Measurement]:
+    """Each line of :func:`lines`, in rounds."""
+    clock = pairs.CLOCKS[options.clock]
     for name, ordinary, exact in lines():
-        seconds, (low, middle, high) = compare(ordinary, exact)
-        print(f"{name:36}{seconds * 1e6:10.1f} us{middle:9.2f}   [{low:.2f}, {high:.2f}]")
-
-
-def compare(
-    ordinary: Callable[[], Any], exact: Callable[[], Any]
-) -> tuple[float, tuple[float, float, float]]:
-    """The median time of the one, and the quartiles of the ratios of the other to it."""
-    start = time.perf_counter()
-    ordinary(), exact()  # the first calls fill caches and are not counted
-    ordinary(), exact()
-    pairs = int(np.clip(SECONDS / ((time.perf_counter() - start) / 2), FEWEST, MOST))
-    times = np.array([[seconds(ordinary), seconds(exact)] for _ in range(pairs)])
-    low, middle, high = np.percentile(times[:, 1] / times[:, 0], [25, 50, 75])
-    return float(np.median(times[:, 0])), (float(low), float(middle), float(high))
-
-
-def seconds(function: Callable[[], Any]) -> float:
-    """The time that one call takes."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+        both = {"reproducible": exact, "ordinary": ordinary}
+        sides = {side: pairs.timed(function, clock) for side, function in both.items()}
+        times = pairs.take_turns(sides, options.rounds)
+        yield compared("arithmetic", name, "reproducible", "ordinary", times, options)
 
 
 def lines() -> Iterator[Line]:
@@ -101,7 +81,3 @@ def reproducibly(function: Callable[[], Any]) -> None:
     """The function under ``tg.reproducible()``."""
     with tg.reproducible():
         function()
-
-
-if __name__ == "__main__":
-    main()

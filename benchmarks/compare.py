@@ -20,13 +20,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import pairs, results, sections
+from benchmarks import pairs, results
+from benchmarks.options import CASES
 from benchmarks.pairs import Spread, Times, joined, take_turns
 from benchmarks.sections import PROCESS_BLOCK
 from benchmarks.worker import ROOT, AbsentError, Worker
 
 COMPARED = {
-    **dict.fromkeys(sections.CASES, ("by hand", "eager", "captured")),
+    **dict.fromkeys(CASES, ("by hand", "eager", "captured")),
     "moons": ("Value, eager", "Value, captured"),
 }
 CONTROL = "by hand"

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bars import BARS
-from benchmarks.pairs import Spread
+from benchmarks.options import Options
+from benchmarks.pairs import Spread, Times
 
 SCHEMA = 1  #: of the JSON
 HERE = Path(__file__).parent
@@ -28,6 +29,7 @@ class Measurement:
         ratio: the quartiles of ours divided by the reference, round by round.
         rounds: how many there were.
         threads: of the BLAS.
+        clock: whose time it was, of :data:`pairs.CLOCKS`.
         unit: ``"s"`` or ``"B"``.
     """
 
@@ -40,6 +42,7 @@ class Measurement:
     ratio: Spread
     rounds: int
     threads: int
+    clock: str = "wall"
     unit: str = "s"
 
     @property
@@ -54,6 +57,16 @@ class Measurement:
         if self.bar is None:
             return ""
         return "reached" if self.ratio.median <= self.bar else "not reached"
+
+
+def compared(
+    section: str, case: str, ours: str, reference: str, times: Times, options: Options
+) -> Measurement:
+    """The measurement of two contestants that took turns."""
+    return Measurement(
+        section, case, ours, reference, times.median(ours), times.median(reference),
+        times.ratio(ours, reference), len(times.seconds[ours]), options.threads, options.clock,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

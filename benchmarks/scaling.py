@@ -6,25 +6,24 @@ what is measured is the engine and not NumPy. Linear growth has an exponent of 1
 
 from __future__ import annotations
 
-import time
+import gc
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 import tinygrad_init as tg
 from benchmarks import pairs
+from benchmarks.options import Options
 from benchmarks.results import Curve, Record
-
-if TYPE_CHECKING:
-    from benchmarks.sections import Options
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 ROUNDS = 5  #: in each, every size is measured
 NODES = 100_000  #: that a size makes in one round, or more if it is larger itself
+QUICK = 20  #: with fewer rounds asked for, one is made here, and no large size
 PHASES = ("forward", "backward", "free")
 
 LEAVES: dict[str, Callable[[], Any]] = {
@@ -41,16 +40,16 @@ def chain(leaf: Any, nodes: int) -> Any:
     return y
 
 
-def phases(kind: str, nodes: int) -> list[float]:
+def phases(kind: str, nodes: int, clock: pairs.Clock) -> list[float]:
     """Seconds for forward, backward and freeing."""
     leaf = LEAVES[kind]()
-    marks = [time.perf_counter()]
+    marks = [clock()]
     y = chain(leaf, nodes)
-    marks.append(time.perf_counter())
+    marks.append(clock())
     y.backward()
-    marks.append(time.perf_counter())
+    marks.append(clock())
     del y
-    marks.append(time.perf_counter())
+    marks.append(clock())
     return [after - before for before, after in pairwise(marks)]
 
 
@@ -74,21 +73,33 @@ def exponent(sizes: Sequence[int], costs: Sequence[float]) -> float:
 
 
 def measure(options: Options) -> Iterator[Record]:
-    """Curves of both kinds of node; sizes take turns, so that a busy minute bends no curve."""
-    is_quick = options.rounds < pairs.ROUNDS
+    """Curves of both kinds of node."""
+    is_quick = options.rounds < QUICK
     sizes, rounds = (SIZES[:-2], 1) if is_quick else (SIZES, ROUNDS)
     for kind in LEAVES:
-        phases(kind, sizes[0])  # warm-up
-        found: dict[int, list[list[float]]] = {nodes: [] for nodes in sizes}
-        for number in range(rounds):
-            for nodes in pairs.in_turn(sizes, number):
-                found[nodes] += [phases(kind, nodes) for _ in range(max(1, NODES // nodes))]
-        columns = [map(median, zip(*found[nodes], strict=True)) for nodes in sizes]
-        curves = dict(zip(PHASES, zip(*columns, strict=True), strict=True))
-        curves["all three"] = tuple(map(sum, zip(*curves.values(), strict=True)))
-        for phase, seconds in curves.items():
-            yield Curve(
-                "scaling", f"{kind}, {phase}", sizes, seconds, "s", exponent(sizes, seconds)
-            )
+        curves = seconds(kind, sizes, rounds, pairs.CLOCKS[options.clock])
+        gc.disable()
+        try:  # nothing here needs it: graphs are freed by reference counting
+            without = seconds(kind, sizes, rounds, pairs.CLOCKS[options.clock])
+        finally:
+            gc.enable()
+        curves["all three, garbage collector off"] = without["all three"]
+        for phase, costs in curves.items():
+            yield Curve("scaling", f"{kind}, {phase}", sizes, costs, "s", exponent(sizes, costs))
         held = tuple(float(peak_bytes(kind, nodes)) for nodes in sizes)
         yield Curve("scaling", f"{kind}, memory", sizes, held, "B", exponent(sizes, held))
+
+
+def seconds(
+    kind: str, sizes: tuple[int, ...], rounds: int, clock: pairs.Clock
+) -> dict[str, tuple[float, ...]]:
+    """Medians of each phase, by size; sizes take turns, so that a busy minute bends no curve."""
+    phases(kind, sizes[0], clock)  # warm-up
+    found: dict[int, list[list[float]]] = {nodes: [] for nodes in sizes}
+    for number in range(rounds):
+        for nodes in pairs.in_turn(sizes, number):
+            found[nodes] += [phases(kind, nodes, clock) for _ in range(max(1, NODES // nodes))]
+    columns = [map(median, zip(*found[nodes], strict=True)) for nodes in sizes]
+    curves = dict(zip(PHASES, zip(*columns, strict=True), strict=True))
+    curves["all three"] = tuple(map(sum, zip(*curves.values(), strict=True)))
+    return curves

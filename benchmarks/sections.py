@@ -11,37 +11,17 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from benchmarks import pairs, worker
+from benchmarks.options import CASES, ENSEMBLE, NETWORKS, Options
 from benchmarks.pairs import Contestant, Times, joined, spread, take_turns, timed
-from benchmarks.results import Measurement, Note, Record, to_line
+from benchmarks.results import Measurement, Note, Record, compared, to_line
 from benchmarks.worker import AbsentError, Worker
 
-NETWORKS = ("T1", "T2", "T3", "T4")
-ENSEMBLE = "ensemble"
-CASES = (*NETWORKS, ENSEMBLE)
 OURS = ("eager", "captured")
 CONTROL = "by hand, again"
 REMAKES = 4
 PROCESS_BLOCK = 0.01  #: seconds; a process that was woken up finds its caches cold
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to measure.
-
-    Attributes:
-        rounds: of every comparison.
-        threads: of the BLAS.
-        cases: which of :data:`CASES`.
-        python: the interpreter that has the peers.
-    """
-
-    rounds: int = pairs.ROUNDS
-    threads: int = 1
-    cases: Sequence[str] = CASES
-    python: str = sys.executable
 
 
 def steps(options: Options) -> Iterator[Record]:
@@ -54,7 +34,7 @@ def steps(options: Options) -> Iterator[Record]:
         parts: list[Times] = []
         absent: dict[str, str] = {}
         for _ in range(REMAKES):
-            contestants, absent = _in_this_process(case)
+            contestants, absent = _in_this_process(case, options.clock)
             parts.append(take_turns(contestants, math.ceil(options.rounds / REMAKES)))
         times = joined(parts)
         compared = [label for label in times.seconds if label != "by hand"]
@@ -63,7 +43,7 @@ def steps(options: Options) -> Iterator[Record]:
             yield Note("steps", f"{case}, {label}", reason)
 
 
-def _in_this_process(case: str) -> tuple[dict[str, Contestant], dict[str, str]]:
+def _in_this_process(case: str, clock: str) -> tuple[dict[str, Contestant], dict[str, str]]:
     """The contestants of a case, and why others are absent."""
     contestants, absent = {}, {}
     expected: list[list[float]] = []
@@ -76,7 +56,7 @@ def _in_this_process(case: str) -> tuple[dict[str, Contestant], dict[str, str]]:
             continue
         expected = expected or losses
         _refuse_if_other(label, losses, expected)
-        contestants[label] = timed(step)
+        contestants[label] = timed(step, pairs.CLOCKS[clock])
     return contestants, absent
 
 
@@ -104,7 +84,7 @@ def moons(options: Options) -> Iterator[Record]:
         return
     yield Measurement(
         "moons", "moons", "bytes per node", "micrograd", ours, theirs, spread([ours / theirs]),
-        rounds=1, threads=options.threads, unit="B",
+        rounds=1, threads=options.threads, clock=options.clock, unit="B",
     )  # fmt: skip
 
 
@@ -117,7 +97,8 @@ def _processes(
         for name in (*ours, *theirs):
             python = options.python if name in theirs else sys.executable
             try:
-                found = stack.enter_context(Worker(name, case, options.threads, python))
+                found = Worker(name, case, options.threads, python, clock=options.clock)
+                stack.enter_context(found)
             except AbsentError as absent:
                 yield Note(section, f"{case}, {name}", str(absent))
                 continue
@@ -146,15 +127,19 @@ def _measurements(
 ) -> Iterator[Measurement]:  # fmt: skip
     for reference in references:
         for name in ours:
-            yield Measurement(
-                section, case, name, reference, times.median(name), times.median(reference),
-                times.ratio(name, reference), options.rounds, options.threads,
-            )  # fmt: skip
+            yield compared(section, case, name, reference, times, options)
 
 
 def start(options: Options) -> Iterator[Record]:
     """What it takes to begin, as whole processes."""
     from benchmarks.startup import measure
+
+    return measure(options)
+
+
+def arithmetic(options: Options) -> Iterator[Record]:
+    """Reproducible arithmetic against the ordinary one."""
+    from benchmarks.arithmetic import measure
 
     return measure(options)
 
@@ -172,9 +157,9 @@ SECTIONS: Mapping[str, Callable[[Options], Iterator[Record]]] = {
     "moons": moons,
     "start": start,
     "scaling": scaling,
+    "arithmetic": arithmetic,
 }
 BY_THREADS = ("steps", "peers")  #: what depends on the number of BLAS threads
-WITH_CASES = ("steps", "peers")  #: what has the cases of :data:`CASES`
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -182,6 +167,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--rounds", type=int, default=pairs.ROUNDS, help="of every comparison (default 60)")
     add("--case", dest="cases", action="append", choices=CASES, help="may be repeated")
+    add("--clock", choices=pairs.CLOCKS, default="wall",
+        help="of the wall (default), or of the processor where one thread runs")
     add("--peers-python", metavar="PATH", default=sys.executable,
         help="an interpreter that has the peers (default: this one)")  # fmt: skip
 
@@ -193,7 +180,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     add_options(parser)
     given = parser.parse_args()
-    options = Options(given.rounds, given.threads, given.cases or CASES, given.peers_python)
+    options = Options(
+        given.rounds, given.threads, given.cases or CASES, given.peers_python, given.clock
+    )
     for record in SECTIONS[given.section](options):
         print(to_line(record), flush=True)
 

@@ -6,33 +6,39 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from benchmarks import pairs
+from benchmarks.options import Options
 from benchmarks.pairs import Contestant, Spread, take_turns
-from benchmarks.results import Measurement
+from benchmarks.results import Measurement, compared
 from benchmarks.worker import ROOT
-
-if TYPE_CHECKING:
-    from benchmarks.sections import Options
 
 LIMIT = 0.4  #: seconds for --help
 
 
-def process(arguments: list[str], cache: str) -> Contestant:
+def of_children() -> float:
+    """The processor's time that finished processes took, in seconds."""
+    import resource  # not on every system
+
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
+def process(arguments: list[str], cache: str, clock: str) -> Contestant:
     """An interpreter that is started so many times; its bytecode is kept in ``cache``."""
+    now = of_children if clock == "processor" else pairs.CLOCKS[clock]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": cache}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def run(calls: int) -> float:
-        start = time.perf_counter()
+        start = now()
         for _ in range(calls):
             subprocess.run(
                 [sys.executable, *arguments],
                 cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True,
             )  # fmt: skip
-        return (time.perf_counter() - start) / calls
+        return (now() - start) / calls
 
     return run
 
@@ -46,19 +52,15 @@ def measure(options: Options) -> Iterator[Measurement]:
         "tinygrad-init --help": ["-m", "tinygrad_init", "--help"],
     }
     with tempfile.TemporaryDirectory() as cache:
-        contestants = {name: process(command, cache) for name, command in commands.items()}
+        contestants = {
+            name: process(command, cache, options.clock) for name, command in commands.items()
+        }
         times = take_turns(contestants, options.rounds)
-    for name, reference in (
-        ("import tinygrad_init", "import numpy"),
-        ("import numpy", "python"),
-    ):
-        yield Measurement(
-            "start", "start", name, reference, times.median(name), times.median(reference),
-            times.ratio(name, reference), options.rounds, options.threads,
-        )  # fmt: skip
+    yield compared("start", "start", "import tinygrad_init", "import numpy", times, options)
+    yield compared("start", "start", "import numpy", "python", times, options)
     name = "tinygrad-init --help"
     seconds = times.quartiles(name)
     yield Measurement(
         "start", "start", name, f"{LIMIT} s", seconds.median, LIMIT,
-        Spread(*(each / LIMIT for each in seconds)), options.rounds, options.threads,
+        Spread(*(each / LIMIT for each in seconds)), options.rounds, options.threads, options.clock,
     )  # fmt: skip

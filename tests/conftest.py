@@ -9,6 +9,19 @@ from typing import Any
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the flag that accepts drawings as they are now."""
+    parser.addoption(
+        "--update-golden", action="store_true", help="write the files in tests/graph/golden anew"
+    )
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be written instead of compared with."""
+    return bool(request.config.getoption("--update-golden"))
+
+
 @pytest.fixture
 def browser_page() -> Iterator[Any]:
     """A page of an installed Chromium, cut off from the network.

@@ -175,7 +175,7 @@ def test_a_contestant_that_cannot_take_part_says_why() -> None:
 def test_a_contestant_that_computes_something_else_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    contestants, absent = sections._in_this_process("T1")
+    contestants, absent = sections._in_this_process("T1", "wall")
     assert {"by hand", "by hand, again", "eager"} <= contestants.keys()
     assert not {"by hand", "by hand, again", "eager"} & absent.keys()
     make = worker.make
@@ -186,7 +186,7 @@ def test_a_contestant_that_computes_something_else_is_refused(
 
     monkeypatch.setattr(worker, "make", wrong)
     with pytest.raises(ArithmeticError, match="eager computes something else"):
-        sections._in_this_process("T1")
+        sections._in_this_process("T1", "processor")
 
 
 def test_what_a_version_cannot_do_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +198,7 @@ def test_what_a_version_cannot_do_is_reported(monkeypatch: pytest.MonkeyPatch) -
         return make(name, case)
 
     monkeypatch.setattr(worker, "make", older)
-    _, absent = sections._in_this_process("T1")
+    _, absent = sections._in_this_process("T1", "processor")
     assert absent == {"captured": "AttributeError: no attribute 'capture'"}
 
 
@@ -258,7 +258,7 @@ def test_tables_are_renewed_between_their_markers_and_the_rest_stays(tmp_path: P
     assert "old" not in text
     assert text.count("abc123+") == 1
     assert "1.50 [1.49, 1.51] | 1.6 | reached" in text
-    assert "2 BLAS threads:" in text
+    assert "2 BLAS threads, time of the wall:" in text
     assert "2.00 us" in text  # for each of 1,000 nodes
     assert "No module named 'jax'" in text
     with pytest.raises(ValueError, match="no place for speed"):

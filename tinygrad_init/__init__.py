@@ -45,12 +45,12 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# The laboratory is loaded when it is first used, so that importing the engine costs little more
-# than importing NumPy.
+# What a training step by hand does without is loaded when it is first used, so that importing the
+# engine costs little more than importing NumPy. "module:attribute", or a module.
 _ON_FIRST_USE = {
     "graph": ".graph",
-    "trace": ".graph",
-    "explain": ".graph",
+    "trace": ".graph:trace",
+    "explain": ".graph:explain",
     "symmetry": ".symmetry",
     "study": ".study",
     "data": ".study.data",
@@ -93,9 +93,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _ON_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(_ON_FIRST_USE[name], __name__)
-    is_module = module.__name__.rpartition(".")[2] == name
-    return module if is_module else getattr(module, name)
+    path, _, attribute = _ON_FIRST_USE[name].partition(":")
+    module = importlib.import_module(path, __name__)
+    found = globals()[name] = getattr(module, attribute) if attribute else module
+    return found
 
 
 def __dir__() -> list[str]:

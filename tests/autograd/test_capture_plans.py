@@ -41,7 +41,7 @@ LISTING = """\
   6  m2 = subtract(m2, y)                                      4x1  in place
   7  m3 = matmul(reshape(m2), reshape(m2))              one number
   8  m4 = divide(m3, 4)                                 one number  loss
-  9  m2 = multiply(0.5, m2)                                    4x1  in place
+  9  m2 = multiply(m2, 0.5)                                    4x1  in place
  10  m5 = matmul(m2, W2.T)                                     4x3
  11  grad W2 = matmul(m1.T, m2)                                3x1  gradient
  12  grad b2 = sum(m2, axis=(0,))                                1  gradient

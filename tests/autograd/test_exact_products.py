@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 import tinygrad_init as tg
 from tinygrad_init.autograd import F
-from tinygrad_init.autograd.exact import products
+from tinygrad_init.autograd.exact import digits, products, rounding, scratch
 
 Array = NDArray[Any]
 DTYPES = [np.float64, np.float32]
@@ -216,6 +216,12 @@ def test_a_hundred_thousand_terms() -> None:
     assert products.sum(narrow) == np.float32(math.fsum(narrow))
 
 
+def _full(length: int, terms: int, rng: np.random.Generator) -> list[int]:
+    slices = 2 ** (length - 1) - 1 - rng.integers(0, 2, (terms, 3))
+    wholes = [(a << 2 * length) + (b << length) + c for a, b, c in slices.tolist()]
+    return [whole >> max(0, 3 * length - 1 - 53) for whole in wholes]
+
+
 @pytest.mark.parametrize("terms", [1, 2, 3, 4, 16, 64, 65, 512, 2048])
 def test_digits_lose_nothing_where_slices_are_as_full_as_they_can_be(
     terms: int, monkeypatch: pytest.MonkeyPatch
@@ -224,20 +230,17 @@ def test_digits_lose_nothing_where_slices_are_as_full_as_they_can_be(
     # with slices one bit too long a digit would pass 2**53 and lose its last bit.
     rng = np.random.default_rng(terms)
     exact_sums = []
-    original = products._round
+    original = rounding.round_all
 
-    def spy(digits: Array, bits: int, dtype: Any) -> Array:
-        exact_sums.append(sum(map(Fraction, digits.ravel().tolist()), Fraction(0)))
-        return original(digits, bits, dtype)
+    def spy(made: Array, bits: int, dtype: Any) -> Array:
+        exact_sums.append(sum(map(Fraction, made.ravel().tolist()), Fraction(0)))
+        return original(made, bits, dtype)
 
-    def full(length: int) -> list[int]:
-        slices = 2 ** (length - 1) - 1 - rng.integers(0, 2, (terms, 3))
-        wholes = [(a << 2 * length) + (b << length) + c for a, b, c in slices.tolist()]
-        return [whole >> max(0, 3 * length - 1 - 53) for whole in wholes]
-
-    monkeypatch.setattr(products, "_round", spy)
+    for module in (digits, products):
+        monkeypatch.setattr(module, "round_all", spy)
+    monkeypatch.setattr(digits, "WORTH", math.inf)  # so that no digit is left out
     for length in range(12, 54):
-        x, y = full(length), full(length)
+        x, y = _full(length, terms, rng), _full(length, terms, rng)
         products.matmul(np.array(x, float), np.array(y, float))
         assert exact_sums.pop() == sum(map(operator.mul, x, y))
         products.sum(np.array(x, float))
@@ -517,7 +520,7 @@ def test_digits_that_cancel_are_rounded_once(
         added.append(terms)
         return math.fsum(terms)
 
-    monkeypatch.setattr(products, "math", SimpleNamespace(fsum=spy))
+    monkeypatch.setattr(rounding, "math", SimpleNamespace(fsum=spy))
     rng, bits, columns, expected = np.random.default_rng(count), 20, [], []
     width = np.finfo(dtype).nmant + 2
     for beside, shift in itertools.product([-1, 0, 1], range(0, 20 * (count - 1) - 1, 3)):
@@ -529,16 +532,136 @@ def test_digits_that_cancel_are_rounded_once(
             whole = (whole - here) >> bits
             column.append(math.ldexp(here, -bits * place))
         columns.append([*column, float(whole)])
-    digits = np.array(columns).T.copy()
+    made = np.array(columns).T.copy()
     assert same_bits(
-        products._round(digits, bits, np.dtype(dtype)).astype(dtype), np.array(expected, dtype)
+        rounding.round_all(made, bits, np.dtype(dtype)).astype(dtype), np.array(expected, dtype)
     )
     assert bool(added) == (count > 3)
 
 
+@each_dtype
+@pytest.mark.parametrize("axis", [0, 1, 2, (0, 1), (0, 2), (1, 2), (0, 1, 2), ()])
+def test_sums_of_large_arrays_are_made_part_by_part(axis: Any, dtype: Any) -> None:
+    rng = np.random.default_rng(7)
+    x = (rng.normal(size=(70, 31, 40)) * 2.0 ** rng.integers(-9, 9, (70, 1, 1))).astype(dtype)
+    x[:30], x[50:] = np.round(x[:30]), np.round(x[50:])  # parts that take fewer slices
+    assert x.size > 2 * products.PART
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    kept = [k for k in range(3) if k not in axes]
+    cells = np.transpose(x, (*kept, *axes)).reshape(*(x.shape[k] for k in kept), -1)
+    exact = [sum(map(Fraction, cell), Fraction(0)) for cell in _every_few(cells).tolist()]
+    expected = np.array([nearest(whole, dtype) for whole in exact], dtype)
+    assert same_bits(_every_few(products.sum(x, axis)[..., np.newaxis])[:, 0], expected)
+
+
+def _every_few(cells: Array) -> Array:
+    flat = cells.reshape(-1, cells.shape[-1])
+    return flat[:: max(1, len(flat) // 25)]
+
+
+# Digits that are left out at first.
+
+
+def _factors(kind: str, rng: np.random.Generator) -> tuple[Array, Array]:
+    a, b = rng.normal(size=(2, 6, 9)), rng.normal(size=(2, 9, 5))
+    if kind == "cancelling":  # to a last bit or two, or to nothing
+        a[..., 4:8] = -a[..., :4]
+        b[..., 4:8, :] = b[..., :4, :] * (1 + 2.0 ** -rng.integers(20, 60, (4, 5)))
+        b[..., 4:8, 0] = b[..., :4, 0]
+        a[..., 8] = 0.0
+    elif kind == "spread":
+        a, b = a * 2.0 ** -rng.integers(0, 40, a.shape), b * 2.0 ** -rng.integers(0, 40, b.shape)
+    elif kind == "zeros":
+        a[:, ::2], b[:, :, 1] = 0.0, 0.0
+    elif kind == "ties":  # sums that lie in the middle between two numbers, or a little beside it
+        a[...], b[...] = 0.0, 1.0
+        a[..., 0], a[..., 1] = 1.0, np.array([[2.0 ** -24], [2.0 ** -53]])
+        a[0, :, 2] = rng.integers(-1, 2, 6) * 2.0 ** -54
+        a[1, :, 2] = rng.integers(-1, 2, 6) * 2.0 ** -100
+    return a, b
+
+
+@each_dtype
+@pytest.mark.parametrize("kind", ["ordinary", "cancelling", "spread", "zeros", "ties"])
+@pytest.mark.parametrize("kept", [1, 2, 3])
+@pytest.mark.parametrize("few", [0, 10 ** 9])
+def test_left_out_digits_change_no_bit(
+    few: int, kept: int, kind: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # few: whether open entries are looked at one by one, or all digits are made after all.
+    rng = np.random.default_rng(kept)
+    a, b = (x.astype(dtype) for x in _factors(kind, rng))
+    expected = np.stack([product(*factors, dtype) for factors in zip(a, b, strict=True)])
+    bounded = []
+    original = rounding.round_sums
+
+    def spy(made: Array, *others: Any) -> Array | None:
+        bounded.append(len(made))
+        return original(made, *others)
+
+    monkeypatch.setattr(digits, "round_sums", spy)
+    monkeypatch.setattr(digits.Digits, "_enough", lambda self, _: min(kept, self.count))
+    monkeypatch.setattr(rounding, "FEW", few)
+    assert same_bits(products.matmul(a, b), expected)
+    assert same_bits(products.matmul(a[0], b), np.stack([product(a[0], y, dtype) for y in b]))
+    if kept < 3:
+        assert set(bounded) == {kept}
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3, 4])
+def test_left_out_digits_are_within_their_bound(
+    kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, terms = np.random.default_rng(kept), 16
+    bounds: list[float] = []
+
+    def spy(made: Array, bits: int, dtype: Any, left_out: rounding.LeftOut) -> None:
+        there = sum(map(Fraction, made.ravel().tolist()), Fraction(0))
+        bounds.append(float((exact - there) / Fraction(left_out.bound.item())))
+
+    monkeypatch.setattr(digits, "round_sums", spy)
+    monkeypatch.setattr(digits.Digits, "_enough", lambda self, _: min(kept, self.count))
+    for length in range(12, 28):
+        x, y = _full(length, terms, rng), _full(length, terms, rng)
+        exact = Fraction(sum(map(operator.mul, x, y)))
+        products.matmul(np.array(x, float), np.array(y, float))
+    assert max(map(abs, bounds)) < 1
+    assert kept > 2 or max(map(abs, bounds)) > 0.2  # there are such products, or nearly
+
+
+@each_dtype
+def test_large_products_leave_digits_out(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    spread = 2.0 ** -rng.integers(0, 30, (2, 160, 160))
+    a, b = (rng.normal(size=(2, 160, 160)) * spread).astype(dtype)
+    made: list[int] = []
+    make = digits.Digits._make
+
+    def spy(self: digits.Digits, numbers: range) -> None:
+        made.extend(numbers)
+        make(self, numbers)
+
+    monkeypatch.setattr(digits.Digits, "_make", spy)
+    shortened = products.matmul(a, b)
+    few = len(made)
+    monkeypatch.setattr(digits, "WORTH", math.inf)
+    assert same_bits(shortened, products.matmul(a, b))
+    assert few < len(made) - few
+
+
+def test_scratch_memory_is_each_threads_own_and_is_used_again() -> None:
+    with scratch.Scratch() as outer:
+        a = outer.empty(3)
+        with scratch.Scratch() as inner:
+            assert not np.shares_memory(a, inner.empty(3))
+        assert outer.empty(scratch.KEPT).shape == (scratch.KEPT,)  # more than there is left
+    with scratch.Scratch() as again:
+        assert np.shares_memory(a, again.empty(3))
+
+
 def test_a_zero_is_positive_whatever_zeros_a_kernel_makes() -> None:
     for count, dtype in itertools.product((1, 2, 5), DTYPES):
-        got = products._round(np.full((count, 3), -0.0), 20, np.dtype(dtype))
+        got = rounding.round_all(np.full((count, 3), -0.0), 20, np.dtype(dtype))
         assert same_bits(got, np.zeros(3))
 
 

@@ -63,6 +63,13 @@ TEXT = st.text(
 )  # fmt: skip
 
 
+def labelled(label: str) -> Graph:
+    """Four nodes: the label at a leaf, in an equation, and at the result."""
+    y = (tg.Value(2.0, label=label) * 3).tanh()
+    y.label = f"f {label}"
+    return tg.trace(y)
+
+
 class Impostor(int):
     """A number that is written as it likes."""
 
@@ -102,10 +109,10 @@ def everywhere(evil: str) -> Graph:
         lambda g, y, x, /, **_: 3 * g,
         formula=evil,
         symbol=evil,
-        params={evil: "", "mode": ""},
+        params={f"{evil}?": "", "mode": ""},  # never one of the settings that are checked
     )
     with tg.scope(evil):
-        y = mine(x * named, **{evil: evil, "mode": evil})
+        y = mine(x * named, **{f"{evil}?": evil, "mode": evil})
     result = model(y).sum()
     result.label = evil
     return tg.trace(result, {evil: named, f"{evil}.{evil}": model})

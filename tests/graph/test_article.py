@@ -23,8 +23,6 @@ from tests.graph.pages import Page
 from tests.graph.pdf import compile_latex, typeset
 from tinygrad_init import DataError
 from tinygrad_init.graph.article import (
-    TABLE_WIDTH,
-    WIDTH,
     Article,
     Block,
     Code,
@@ -36,6 +34,7 @@ from tinygrad_init.graph.article import (
     code,
     verbatim,
 )
+from tinygrad_init.graph.plain import TABLE_WIDTH, WIDTH
 
 HOSTILE = {
     "dollar": "cost: 5$ and 7$",
@@ -153,8 +152,8 @@ def test_text() -> None:
 The rate η
 ==========
 
-One: x_1
---------
+One: x₁
+-------
 
 Words, code and a/b; 5$ and 1e-05.
 
@@ -292,6 +291,34 @@ def f(x):
     return `x`
 
 ~~~ ``` end</pre>"""
+
+
+def test_a_page_of_several_sections_starts_with_links_to_them() -> None:
+    foreign = verbatim('x" onclick="y')
+    blocks: list[Block] = []
+    for words in ("One: $x_1$", "<b>", foreign):
+        blocks += [Heading(words), Paragraph("text")]
+    page = Page(Article("t", blocks).to_html())
+    links = [dict(attributes)["href"] for tag, attributes in page.tags if tag == "a"]
+    places = [dict(attributes)["id"] for tag, attributes in page.tags if tag == "h2"]
+    assert links == [f"#{place}" for place in places] == ["#s0", "#s2", "#s4"]
+    assert page.text.count('x" onclick="y') == 2
+    assert not [1 for tag, _ in page.tags if tag == "b"]
+    assert "<a" not in Article("t", blocks[:4]).to_html()
+
+
+def test_rows_have_the_tone_that_they_are_given() -> None:
+    rows = [["a", "equal"], ["b", "0.5 apart"], ["c", ""]]
+    shown = Article("t", [Table(["", "x"], rows, tones=["equal", "apart", ""])])
+    page = Page(shown.to_html())
+    looks = [dict(attributes).get("class") for tag, attributes in page.tags if tag == "tr"]
+    assert looks == [None, "equal", "apart", None]
+    plain = Article("t", [Table(["", "x"], rows)])
+    assert shown.to_text() == plain.to_text()  # the words say it
+    assert shown.to_markdown() == plain.to_markdown()
+    assert shown.to_latex() == plain.to_latex()
+    with pytest.raises(DataError, match="1 tones for 3 rows"):
+        Table(["", "x"], rows, tones=["equal"])
 
 
 def test_an_article_may_be_empty() -> None:
@@ -711,6 +738,7 @@ def test_a_page_of_foreign_text_is_as_wide_as_its_window(tmp_path: Path, browser
     browser_page.set_viewport_size({"width": 390, "height": 900})
     browser_page.goto(path.as_uri())
     assert browser_page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert browser_page.locator("math").count() == 1
+    assert browser_page.locator("math").count() == 2  # in the heading, and in the link to it
     assert browser_page.locator("pre").count() == len(HOSTILE)
-    assert browser_page.locator("script, img, a, h1 *, p :not(code, span)").count() == 0
+    strange = "script, img, a:not(nav > a[href^='#s']), h1 *, p :not(code, span)"
+    assert browser_page.locator(strange).count() == 0

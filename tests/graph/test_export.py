@@ -21,7 +21,7 @@ NODE: dict[str, Any] = {
     "id": str, "kind": str, "operation": str, "symbol": str, "formula": str, "settings": str,
     "label": str, "shape": list, "dtype": str, "value": object, "gradient": object, "changed": str,
     "unavailable": str, "line": str, "class": (int, type(None)),
-    "scope": (str, type(None)),
+    "scope": (str, type(None)), "count": int, "in_a_row": bool, "size": int, "parameters": int,
 }  # fmt: skip
 SUMMARY = {"min", "max", "norm", "nan", "inf", "zero"}
 
@@ -46,7 +46,7 @@ def read(graph: Graph) -> dict[str, Any]:
         assert node["gradient"] is None or is_value(node["gradient"])
     assert len(document["edges"]) == len(graph.edges)
     for edge in document["edges"]:
-        assert set(edge) == {"source", "target", "position", "local"}
+        assert set(edge) == {"source", "target", "position", "carried", "local"}
         assert {edge["source"], edge["target"]} <= set(ids)
         if edge["local"] is not None:
             assert set(edge["local"]) == {"shape", "value", "unavailable"}
@@ -66,6 +66,12 @@ def is_value(x: Any) -> bool:
 
 def value(x: Any) -> Any:
     return read(trace(x))["nodes"][0]["value"]
+
+
+def written(numbers: list[Any]) -> Any:
+    """What stands for several numbers of a folded graph."""
+    graph = trace(sum(Value(number) * 0 for number in numbers)).fold("repeats")
+    return read(graph)["nodes"][0]["value"]
 
 
 class TestNumbers:
@@ -107,6 +113,10 @@ class TestNumbers:
             "min": -4.0, "max": 3.0, "norm": 5.0, "nan": 1, "inf": 2, "zero": 95,
         }
         assert value(Tensor(np.full(65, math.nan)))["norm"] is None
+        exact = [Fraction(1, 3), 10**400, math.nan, math.inf, -0.5, *[0] * 60]
+        assert written(exact) == {
+            "min": -0.5, "max": "about 10^400", "norm": "inf", "nan": 1, "inf": 1, "zero": 60,
+        }
         for huge in (1e154, 1e200):  # the sum of the squares is too large, then each square
             assert value(Tensor(np.full(65, huge)))["norm"] == "inf"
         assert value(Tensor(np.arange(65) > 60))["max"] is True

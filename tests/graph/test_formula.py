@@ -141,9 +141,10 @@ def root(number: Any, degree: int) -> Any:
 
 
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+_SUBSCRIPT = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _IN_TEXT = re.compile(
     r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<root>[²³]?√)|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+)"
-    r"|(?P<name>(?:[a-zA-Z]{2,}\d?|[^\W\d_][\u0304\u0302]?'*)(?:\^\((?:\d|[a-z])\))?(?:_[a-zA-Z0-9]+|\[[^]]*\])?)"
+    r"|(?P<name>(?:[a-zA-Z]{2,}\d?|[^\W\d_][\u0304\u0302]?'*)(?:\^\((?:\d|[a-z])\))?(?:_[a-zA-Z0-9]+|[₀-₉]+|\[[^]]*\])?)"
     r"|(?P<power>\^)|(?P<sign>[-+·×/()|,←])|(?P<room>\s+)"
 )
 
@@ -166,7 +167,9 @@ def in_text(shown: str) -> list[Any]:
             exponent, position = _exponent(shown, position)
             tokens.append(("^", exponent))
         elif not found["room"]:
-            tokens.append(found[0])
+            name = found[0].rstrip("₀₁₂₃₄₅₆₇₈₉")
+            index = found[0].removeprefix(name)
+            tokens.append(f"{name}_{index.translate(_SUBSCRIPT)}" if index else name)
     return tokens
 
 
@@ -488,7 +491,7 @@ def test_text_and_mathml_have_the_value_of_the_expression(
     [
         (r"\frac{\partial L}{\partial W^{(1)}_{k,i}}", "∂L/∂W^(1)[k,i]"),
         (r"\frac{\partial^2 L}{\partial x^2}", "∂²L/∂x²"),
-        (r"x_{ij} + x_{i + 1} + x_{10}", "x[i j] + x[i + 1] + x_10"),
+        (r"x_{ij} + x_{i + 1} + x_{10}", "x[i j] + x[i + 1] + x₁₀"),
         (r"x_i^{a + b}", "x_i^(a + b)"),
         (r"x_{y^2} = x_y^2", "x[y²] = x_y²"),
         (r"x_{y_i}", "x[y_i]"),
@@ -500,7 +503,7 @@ def test_text_and_mathml_have_the_value_of_the_expression(
         (r"\alpha (x + y)", "α (x + y)"),  # a factor, not a function: the space is kept
         (r"\sum_{i = 1}^n x_i \prod_j y_j", "Σ[i = 1]^n x_i Π_j y_j"),
         (r"\{0, 1\} \ne [-1, +1)", "{0, 1} ≠ [-1, +1)"),
-        (r"x_1, \dots, x_n", "x_1, …, x_n"),
+        (r"x_1, \dots, x_n", "x₁, …, x_n"),
         (r"\|x\| \le |-x| |+y|", "‖x‖ ≤ |-x||+y|"),
         (r"p(x|y) - |z|", "p(x|y) - |z|"),
         (r"|(x|y)| - z", "|(x|y)| - z"),
@@ -513,6 +516,11 @@ def test_text_and_mathml_have_the_value_of_the_expression(
         ("x^{}", "x"),
         ("{x}" * 60, " ".join("x" * 60)),  # beside one another, not inside
         ("{}_i", "_i"),
+        (r"\frac{\mathrm{d}y}{\mathrm{d}W_{1}} = \mathrm{d}y / \mathrm{d}b", "dy/dW₁ = dy/db"),
+        (r"\frac{\partial L}{\partial \text{two words}} \text{two words}^2",
+         "∂L/∂(two words) (two words)²"),
+        (r"\frac{\mathrm{d}y}{\mathrm{d}\mathrm{loss}}", "dy/dloss"),
+        (r"\mathrm{d}_{k} x", "d_k x"),  # an index makes it a name of its own
     ],
 )  # fmt: skip
 def test_text(latex: str, text: str) -> None:
@@ -534,6 +542,9 @@ def mathml(latex: str) -> str:
     [
         (r"\frac{a}{b}", "<mfrac><mi>a</mi><mi>b</mi></mfrac>"),
         (r"\sqrt{x}", "<msqrt><mi>x</mi></msqrt>"),
+        (r"\mathrm{d}x \cdot \mathrm{loss} x",
+         '<mrow><mi mathvariant="normal">d</mi><mi>x</mi><mo>·</mo><mi>loss</mi>'
+         '<mspace width="0.17em"/><mi>x</mi></mrow>'),
         (r"\sqrt[3]{x}", "<mroot><mi>x</mi><mn>3</mn></mroot>"),
         (r"\sqrt[n]{x}", "<mroot><mi>x</mi><mi>n</mi></mroot>"),
         ("x_i", "<msub><mi>x</mi><mi>i</mi></msub>"),

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+import tinygrad_init as tg
 from tests.graph.hostile import HOSTILE, TEXT, everywhere, written
 from tests.graph.pages import Page
 from tinygrad_init.graph import Graph, text
 from tinygrad_init.graph.palette import STYLE_SHEET
+from tinygrad_init.graph.parts import short_labels
 
 ENGINES = ["dot", "wasi"]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -62,12 +64,13 @@ def check_svg(graph: Graph, svg: str, evil: str) -> None:
     assert sorted(groups["edge"]) == sorted(f"{e.source}->{e.target}" for e in graph.edges)
     assert sorted(groups["cluster"]) == sorted(f"cluster_{one.id}" for one in graph.scopes)
     texts = [" ".join((element.text or "").split()) for element in root.iter(f"{SVG}text")]
+    short = short_labels(graph.nodes, graph.scopes)  # without what the box around says already
     for node in graph.nodes:
-        if wanted := shown(node.label):
+        if wanted := shown(short[node.id]):
             assert wanted in texts
     tips = [" ".join(e.attrib[f"{XLINK}title"].split()) for e in root.iter(f"{SVG}a")]
     for one in graph.scopes:
-        if wanted := shown(one.title):
+        if wanted := shown(short[one.id]):
             assert wanted in texts
             assert wanted in tips
     assert max(map(len, texts)) <= 2 * text.MAX_LABEL
@@ -134,6 +137,36 @@ def test_dot(name: str) -> None:
 @given(evil=TEXT)
 def test_dot_of_any_text(evil: str) -> None:
     check_dot(everywhere(evil))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_much_to_say_of_a_node(engine: str) -> None:
+    """Escaped, all that is shown when a node is pointed at could be more than dot reads."""
+    evil = "\\" * 500
+    leaves = [tg.Value(1.0, label=evil + str(k)) for k in range(10)]
+    modes = {f"mode{k}": "" for k in range(10)}
+    rules = [lambda g, y, *_, **modes: g] * len(leaves)
+    total = tg.operation(
+        "total", lambda *all, **modes: sum(all), *rules, formula=evil, params=modes
+    )
+    svg = svg_of(tg.trace(total(*leaves, **dict.fromkeys(modes, evil))), engine)
+    tips = [e.attrib[f"{XLINK}title"] for e in ET.fromstring(svg).iter(f"{SVG}a")]
+    assert max(map(len, tips)) == text.MAX_TIP
+    assert svg.count('class="node"') == 11
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_page(engine: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if engine == "wasi":
+        monkeypatch.setenv("PATH", "")
+    elif shutil.which("dot") is None:
+        pytest.skip("Graphviz's dot is not installed")
+    graph, harmless = everywhere(HOSTILE[name]), everywhere("harmless")
+    page = graph.to_html()
+    page.encode()
+    assert page.count('class="node"') == len(graph.nodes)
+    assert len(page) < len(harmless.to_html()) + 50_000
 
 
 def pixels(png: bytes) -> tuple[int, int]:
@@ -216,13 +249,13 @@ def test_nothing_happens_in_a_browser(
             f"<!DOCTYPE html><meta charset=utf-8><link rel=icon href=data:,>{graph._repr_html_()}",
             encoding="utf-8",
         )
-        for path in (page, notebook, file):
+        for path in (page, file, notebook):
             browser_page.goto(path.as_uri())
             assert browser_page.locator("g.node").count() == len(graph.nodes), (name, path)
             tags = browser_page.evaluate(
-                "[...document.querySelectorAll('svg *')].map(one => one.localName)"
+                "[...document.querySelectorAll('svg.tinygrad-graph *')].map(one => one.localName)"
             )
-            assert set(tags) <= DRAWN, (name, path)
-        browser_page.goto(notebook.as_uri())
+            added = {"rect"} if path is page else set()  # what the script draws
+            assert set(tags) <= DRAWN | added, (name, path)
         assert browser_page.locator("script, img, [id], [onload], [href]:not(link)").count() == 0
     assert not dialogs

@@ -201,6 +201,8 @@ Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
 TARGETS: dict[str, Draw] = {
     "mse": lambda rng, shape: rng.normal(size=(*shape, 3)),
     "cross_entropy": lambda rng, shape: rng.integers(0, 3, shape),
+    "binary_cross_entropy_with_logits": lambda rng, shape: rng.integers(0, 2, (*shape, 3)),
+    "hinge": lambda rng, shape: rng.choice([-1, 1], (*shape, 3)),
 }  #: what the losses compare outputs of shape (..., N, 3) with
 
 

@@ -26,6 +26,7 @@ class ArrayLike(Node):
     ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
     size = property(lambda self: self._data.size, doc="The number of entries.")
     T = property(F.transpose, doc="The axes in reverse order.")
+    mT = property(F.matrix_transpose, doc="The last two axes exchanged.")  # noqa: N815 - NumPy's
 
     # As one number.
 

@@ -81,7 +81,14 @@ def _is_whole(value: Any) -> bool:
 
 
 def _are_whole(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(map(_is_whole, value))
+    if not isinstance(value, (tuple, list)):
+        return False
+    return {*map(type, value)} == {int} or all(map(_is_whole, value))
+
+
+def _is_axis(value: Any) -> bool:
+    is_tuple = type(value) is tuple
+    return _are_whole(value) if is_tuple else value is None or _is_whole(value)
 
 
 def _is_number(value: Any) -> bool:
@@ -108,7 +115,7 @@ _BOUND = (lambda v: v is None or _is_number(v) or type(v) is np.ndarray, "a numb
 #: What settings must be, whichever operation they belong to.
 SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "axis": (
-        lambda v: v is None or _is_whole(v) or (isinstance(v, tuple) and _are_whole(v)),
+        _is_axis,
         "an integer, or a tuple of integers where several axes will do",
     ),
     "axes": (lambda v: v is None or _is_whole(v) or _are_whole(v), "a tuple of integers"),
@@ -155,8 +162,6 @@ def real_array(data: Any, dtype: DTypeLike | None = None, made_by: str = "") -> 
 
 def real(data: Any, made_by: str = "") -> Any:
     """``data`` as an array, if its numbers are real and no wider than 64 bits."""
-    if type(data) is np.ndarray and data.dtype.char in REAL:
-        return data
     try:
         array = np.asarray(data)
     except ValueError as error:

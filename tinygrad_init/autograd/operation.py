@@ -18,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from . import anomaly, errors, modes, scopes
+from . import anomaly, errors, modes
 from .inputs import ARRAYS, NUMBERS, REAL, check_setting, operand
+from .modes import current
+from .scopes import current as current_scope
 from .tape import WITHOUT_PARAMS, How, Node
 
 Function = Callable[..., Any]
@@ -55,6 +57,7 @@ class Operation:
             gradients of all of them.
         steps: each rule, with which of (y, *arguments) it reads.
         arity: how many operands it takes, if it is not variadic.
+        is_smooth: whether all of them have a derivative.
     """
 
     name: str
@@ -72,11 +75,13 @@ class Operation:
     is_variadic: bool = False
     steps: tuple[tuple[Rule | None, tuple[bool, ...]], ...] = field(init=False)
     arity: int = field(init=False)
+    is_smooth: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.symbol = self.symbol or self.name
         self.wants = self.wants or (LENGTHS_AGREE if len(self.rules) > 1 else "")
         self.arity = len(self.rules)
+        self.is_smooth = None not in self.rules
         self.steps = tuple((rule, _what_it_reads(rule, self.arity)) for rule in self.rules)
 
     def __repr__(self) -> str:
@@ -86,6 +91,10 @@ class Operation:
         """Compute on numbers and arrays; on nodes, compute and record."""
         if params or self.params or len(args) != self.arity:
             args, params = self._bind(args, params)
+        return self.apply(args, params)
+
+    def apply(self, args: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+        """The same, for a number of operands and settings that are known to be right."""
         for arg in args:
             if type(arg) is not np.ndarray or arg.dtype.char not in REAL:
                 break
@@ -93,49 +102,68 @@ class Operation:
             return self.on_arrays(args, params)
         bare: list[Any] = []
         kind, is_tracked, has_array = None, False, self.scalar is None
-        for arg, rule in zip(args, self.rules * len(args) if self.is_variadic else self.rules):
+        for arg in args:
             if isinstance(arg, Node):
                 if kind is not type(arg):
                     if kind is not None:
                         raise errors.kinds_mixed(self.name)
                     kind = type(arg)
-                    has_array = has_array or kind.is_watched
-                is_tracked = is_tracked or (arg.requires_grad and rule is not None)
                 bare.append(arg._data)
-                continue
-            if type(arg) not in NUMBERS:
+                is_tracked = is_tracked or arg.requires_grad
+            elif type(arg) in NUMBERS:
+                bare.append(arg)
+            else:
                 if type(arg) is not np.ndarray or arg.dtype.char not in REAL:
                     arg = operand(self.name, args, len(bare))
                     args = (*args[: len(bare)], arg, *args[len(bare) + 1 :])
                 has_array = has_array or isinstance(arg, ARRAYS)
-            bare.append(arg)
-        if self.scalar is None and kind is not None and kind.kind == "Value":
-            raise errors.only_for_arrays(self.name)
-        settings = modes.current()
-        if settings.recorder is not None and kind is not None and kind.is_watched:
-            result = settings.recorder.compute(self, args, params)
-        else:
-            result = self.on_arrays(bare, params) if has_array else self.on_numbers(bare, params)
+                bare.append(arg)
         if kind is None:
-            return result
-        node = kind._wrap(result, self.name)
-        if not isinstance(node, Node):  # an answer, as Values give to comparisons
-            return node
-        node.scope = scopes.current()
+            return self.on_arrays(bare, params) if has_array else self.on_numbers(bare, params)
+        settings = current()
+        if kind.is_watched:
+            if settings.recorder is None:
+                data = self.on_arrays(bare, params)
+            else:
+                data = settings.recorder.compute(self, args, params)
+            if type(data) is not np.ndarray or data.dtype.char not in REAL:
+                data = kind._admit(data, self.name)
+            is_tracked = is_tracked and data.dtype.kind == "f"
+        elif self.scalar is None:
+            raise errors.only_for_arrays(self.name)
+        else:
+            data = self.on_arrays(bare, params) if has_array else self.on_numbers(bare, params)
+            if type(data) is not float:
+                data = kind._admit(data, self.name)
+                # A comparison of Values has no derivative: it is an answer. Only ``capture`` wants to
+                # know where from.
+                if isinstance(data, bool) and settings.recorder is None:
+                    return data
+        node = kind.__new__(kind)
+        Node.__init__(node, data)
+        node.scope = current_scope()
         if settings.detecting:
             node.evidence = anomaly.inspect(self.name, node._data, bare)
-        if self.is_view and isinstance(args[0], kind) and np.may_share_memory(result, bare[0]):
-            node._changes = args[0]._changes
-        is_tracked = is_tracked and settings.recording
-        if is_tracked and kind.is_watched and node._data.dtype.kind != "f":
-            return node
+        if self.is_view and isinstance(args[0], kind) and np.may_share_memory(data, bare[0]):
+            node._changes = args[0]._shared_changes()
+        is_tracked = (
+            is_tracked and settings.recording and (self.is_smooth or self._has_rule(args))
+        )
         # While Values are captured, a replay has to compute also what no derivative flows through.
         if is_tracked or (settings.recorder is not None and not kind.is_watched):
-            node.requires_grad, node.operation = is_tracked, self
-            node._first, node._rest = args if len(args) == 2 else (args[0], args[1:] or None)
+            node.requires_grad, node.operation, node._first = is_tracked, self, args[0]
+            if len(args) > 1:
+                node._rest = args[1] if len(args) == 2 else args[1:]
             arithmetic = settings.arithmetic
             node.how = How(params, arithmetic) if params else WITHOUT_PARAMS[arithmetic]
         return node
+
+    def _has_rule(self, args: Sequence[Any]) -> bool:
+        """Whether one of those who want a gradient has a derivative."""
+        return any(
+            rule is not None and isinstance(arg, Node) and arg.requires_grad
+            for rule, arg in zip(self.rules, args, strict=False)
+        )
 
     def _bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, ...]:
         """Positional arguments beyond the differentiable ones are settings, in their order."""
@@ -162,18 +190,18 @@ class Operation:
 
     def on_arrays(self, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """The same, where there is an array among the arguments."""
-        kernel = self.kernels[modes.current().arithmetic]
+        kernel = self.kernels[current().arithmetic]
         if kernel is None:
             raise errors.not_reproducible(self.name)
         try:
-            return kernel(*args, **params)
+            return kernel(*args, **params) if params else kernel(*args)
         except errors.FROM_NUMPY as error:
             raise self._in_words(error, args, params) from error
 
     def on_numbers(self, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """The same, where there is none."""
         assert self.scalar is not None
-        plain, kernel = self.kernels[modes.PLAIN], self.kernels[modes.current().arithmetic]
+        plain, kernel = self.kernels[modes.PLAIN], self.kernels[current().arithmetic]
         if kernel is None:
             raise errors.not_reproducible(self.name)
         try:

@@ -10,6 +10,7 @@ each other's, and a bare ``with`` around a ``yield`` stays in force in the calle
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
@@ -45,13 +46,14 @@ class scope:  # noqa: N801 - reads like the modes beside it
     'hinge'
     """
 
-    __slots__ = ("_owner", "name", "outer")
+    __slots__ = ("_is_entered", "_owner", "name", "outer")
 
     def __init__(self, name: str, owner: object = None) -> None:
         self.name = name
         # A module that keeps one of its outputs would otherwise hold itself.
         self._owner = None if owner is None else ref(owner)
         self.outer: scope | None = None
+        self._is_entered = False
 
     @property
     def owner(self) -> Any:
@@ -59,19 +61,29 @@ class scope:  # noqa: N801 - reads like the modes beside it
         return None if self._owner is None else self._owner()
 
     def __enter__(self) -> None:
-        """Each entry needs an object of its own: nodes keep it, to tell two calls apart."""
-        self.outer = current()
-        _scope.set(self)
+        # Each entry has an object of its own: nodes keep it, to tell two calls apart.
+        inner = scope(self.name, self.owner) if self._is_entered else self
+        inner._is_entered, inner.outer = True, current()
+        _scope.set(inner)
 
     def __exit__(self, *exception: object) -> None:
-        _scope.set(self.outer)
+        inner = current()
+        _scope.set(None if inner is None else inner.outer)
 
     def __call__(self, function: Function) -> Function:
-        """Each call of ``function`` is a scope of its own."""
+        """Each call of ``function``, which may be a coroutine function, is a scope of its own."""
+        if inspect.iscoroutinefunction(function):
 
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with scope(self.name):
-                return function(*args, **kwargs)
+            @functools.wraps(function)
+            async def wrapper(*args: Any, **kwargs: Any) -> Any:
+                with scope(self.name):
+                    return await function(*args, **kwargs)
+
+        else:
+
+            @functools.wraps(function)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                with scope(self.name):
+                    return function(*args, **kwargs)
 
         return cast(Function, wrapper)

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from . import anomaly, errors, modes, scopes
+from .modes import current
 
 if TYPE_CHECKING:
     from .operation import Operation
@@ -28,6 +29,16 @@ class How(NamedTuple):
 
     params: Mapping[str, Any]
     arithmetic: int
+
+
+NEVER = (0.0,)  #: the tick of the last change of data that did not change
+_last_change = [0.0]  #: the tick of the last change of any data
+
+
+def tick_of_change() -> float:
+    """The time of a change that happens now."""
+    _last_change[0] = tick()
+    return _last_change[0]
 
 
 WITHOUT_PARAMS = How(NO_PARAMS, modes.PLAIN), How(NO_PARAMS, modes.EXACT)
@@ -52,17 +63,18 @@ class Node:
     """
 
     __slots__ = (
-        "__weakref__", "_data", "_first", "_rest", "age", "evidence", "grad", "how", "label",
-        "operation", "requires_grad", "scope",
+        "__weakref__", "_changes", "_data", "_first", "_keeps_grad", "_rest", "age", "evidence",
+        "grad", "how", "label", "operation", "requires_grad", "scope",
     )  # fmt: skip
     kind: ClassVar[str] = "node"
     is_watched: ClassVar[bool] = False  #: whether changes of the data are noted
-    _changes: Any = (0,)  #: the tick of the last one
-    _shows_grad: ClassVar[Callable[[Any], bool] | None] = None  #: where; everywhere unless said
+    grad_of_none: ClassVar[Any] = None  #: ``grad`` where none has arrived
+    #: Which results show what ``backward`` finds; all of them, unless said.
+    _shows_grad: ClassVar[Callable[[Any], bool] | None] = None
 
-    def __init__(self, data: Any, requires_grad: bool, label: str) -> None:
+    def __init__(self, data: Any, requires_grad: bool = False, label: str = "") -> None:
         self._data = data
-        self.grad: Any = None
+        self.grad = self.grad_of_none
         self.label, self.requires_grad = label, requires_grad
         self.operation: Operation | None = None
         self._first = self._rest = None
@@ -70,32 +82,49 @@ class Node:
         self.age = tick()
         self.evidence: anomaly.Evidence | None = None
         self.scope: scopes.scope | None = None
-
-    # No tuple is kept for one or two arguments: half as many objects for the garbage collector, which
-    # otherwise takes 0.18 of the 0.57 s of a training step with 65,818 Values.
+        self._changes: Sequence[float] = NEVER
+        self._keeps_grad = False
 
     @property
     def arguments(self) -> tuple[Any, ...]:
         """What the operation was applied to."""
-        first, rest = self._first, self._rest
-        if rest is None:
-            return () if first is None else (first,)
-        return (first, *rest) if type(rest) is tuple else (first, rest)
+        return _arguments(self)
 
     @arguments.setter
     def arguments(self, arguments: tuple[Any, ...]) -> None:
-        self._first, self._rest = arguments[0], None
-        if len(arguments) > 1:
-            self._rest = arguments[1] if len(arguments) == 2 else arguments[1:]
+        self._first, *rest = arguments
+        self._rest = rest[0] if len(rest) == 1 else tuple(rest) or None
 
-    params = property(lambda self: self.how.params, doc="The settings of the operation.")
-    arithmetic = property(lambda self: self.how.arithmetic, doc="In which it was recorded.")
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The settings of the operation."""
+        return self.how.params
+
+    @params.setter
+    def params(self, params: Mapping[str, Any]) -> None:
+        self.how = self.how._replace(params=params)
+
+    @property
+    def arithmetic(self) -> int:
+        """In which it was recorded."""
+        return self.how.arithmetic
+
+    @arithmetic.setter
+    def arithmetic(self, arithmetic: int) -> None:
+        self.how = self.how._replace(arithmetic=arithmetic)
 
     # What the two kinds of node answer differently.
 
     @classmethod
-    def _wrap(cls, data: Any, made_by: str = "") -> Any:
-        """A node around a result of an operation, without history so far."""
+    def _admit(cls, data: Any, made_by: str = "") -> Any:
+        """``data`` as nodes hold it."""
+
+    @classmethod
+    def _wrap(cls, data: Any) -> Any:
+        """A node around a result, without history so far."""
+        node = cls.__new__(cls)
+        Node.__init__(node, cls._admit(data))
+        return node
 
     def _seed(self, gradient: Any, create_graph: bool) -> Any:
         """The gradient to start from: as given, or one."""
@@ -167,15 +196,25 @@ def _restore(kind: type[Node], data: Any, requires_grad: bool, label: str, grad:
     return node
 
 
+def _arguments(node: Node) -> tuple[Any, ...]:
+    # No tuple is kept for one or two arguments: half as many objects for the garbage collector,
+    # which otherwise takes 0.18 of the 0.57 s of a training step with 65,818 Values.
+    first, rest = node._first, node._rest
+    if rest is None:
+        return () if first is None else (first,)
+    return (first, *rest) if type(rest) is tuple else (first, rest)
+
+
 def data_of(argument: Any) -> Any:
     """The bare number or array of an argument."""
     return argument._data if isinstance(argument, Node) else argument
 
 
-def youngest_first(root: Node, everything: bool = False) -> list[Node]:
+def youngest_first(root: Node, everything: bool = False, leaves: bool = True) -> list[Node]:
     """``root`` and every node through which its gradient flows, results before arguments.
 
-    With ``everything`` also the nodes through which it does not.
+    With ``everything`` also the nodes through which it does not; without ``leaves`` only what an
+    operation made.
 
     Why an order at all? With ``b = a + a`` and ``c = b + b`` the gradient of ``b`` must be
     complete, from both of its uses, before it is passed on to ``a``. A node is younger than its
@@ -183,11 +222,14 @@ def youngest_first(root: Node, everything: bool = False) -> list[Node]:
     """
     found, waiting = {root}, [root]
     while waiting:
-        for argument in waiting.pop().arguments:
-            is_new = isinstance(argument, Node) and argument not in found
-            if is_new and (argument.requires_grad or everything):
+        for argument in _arguments(waiting.pop()):
+            if not isinstance(argument, Node) or argument in found:
+                continue
+            if argument.operation is not None:
                 found.add(argument)
                 waiting.append(argument)
+            elif leaves and (argument.requires_grad or everything):
+                found.add(argument)
     return sorted(found, key=attrgetter("age"), reverse=True)
 
 
@@ -198,8 +240,8 @@ def backpropagate(
     """The gradient of ``root`` (times ``gradient``) with respect to every node it depends on.
 
     Numbers or arrays, or nodes that can be differentiated again if ``create_graph``. Nobody's
-    ``.grad`` is touched. Arguments and errors are those of :meth:`Node.backward`. Unless all are
-    wanted, the gradients of the others are let go as soon as they were passed on.
+    ``.grad`` is touched. Arguments and errors are those of :meth:`Node.backward`. The gradients of
+    results that are not wanted are let go as soon as they were passed on.
     """
     if not root.requires_grad:
         raise errors.nothing_to_follow(root)
@@ -207,9 +249,9 @@ def backpropagate(
     seed = root._seed(gradient, create_graph)
     is_bare = create_graph and not isinstance(seed, Node)
     gradients: dict[Node, Any] = {root: root._wrap(seed) if is_bare else seed}
-    for node in youngest_first(root):
+    for node in youngest_first(root, leaves=False):
         gradient = gradients.get(node)
-        if gradient is None:  # what no gradient arrived at has no derivative where it was used
+        if gradient is None or node.operation is None:  # nothing arrives, or nothing is beyond
             continue
         for argument, found in vector_jacobian_products(node, gradient, create_graph):
             if (known := gradients.get(argument)) is not None:
@@ -228,50 +270,56 @@ def vector_jacobian_products(
     operation, (params, arithmetic) = node.operation, node.how
     if operation is None:
         return []
-    if arithmetic != modes.current().arithmetic:
+    if arithmetic != current().arithmetic:
         raise errors.other_arithmetic(node)
-    arguments, is_marked = node.arguments, node.evidence is not None
+    if node.age < _last_change[0] or node.evidence is not None:
+        _refuse_changed(node)
+    arguments, rules = _arguments(node), operation.rules
     operands = [gradient, node if create_graph else node._data]
     for argument in arguments:  # a loop: a comprehension takes 0.2 of 1.5 us more
         is_bare = create_graph or not isinstance(argument, Node)
         operands.append(argument if is_bare else argument._data)
-    is_changed = node.is_watched and _is_changed(node)
+    if operation.is_variadic:
+        rules = _one_for_each(rules[0], operands, params)
     products: list[tuple[Node, Any]] = []
-    at_once = None  # what the one rule of a variadic operation gives
-    steps = operation.steps * len(arguments) if operation.is_variadic else operation.steps
     for position, argument in enumerate(arguments):
-        rule, reads = steps[position]
+        rule = rules[position]
         if rule is None or not isinstance(argument, Node) or not argument.requires_grad:
             continue
         try:
-            if at_once is None:
-                if is_changed:
-                    _refuse_changed(node, reads)
-                if is_marked:
-                    anomaly.check_unchanged(node, reads)
-                found = rule(*operands, **params) if params else rule(*operands)
-                at_once = found if operation.is_variadic else None
-            found = argument._fit(found if at_once is None else at_once[position])
+            found = argument._fit(rule(*operands, **params) if params else rule(*operands))
         except errors.FROM_NUMPY as error:
             raise errors.in_rule(operation.name, position, operands[2:], error) from error
-        if is_marked:
+        if node.evidence is not None:
             anomaly.check_gradient(node, position, data_of(found))
         products.append((argument, found))
     return products
 
 
-def _is_changed(node: Node) -> bool:
-    """Whether some value that a rule of this operation may read was changed after it was made."""
-    if node._changes[0] > node.age:
-        return True
-    for value in node.arguments:  # a loop: it is walked for every node, and any() takes twice as long
-        if isinstance(value, Node) and value._changes[0] > node.age:
-            return True
-    return False
+def _one_for_each(rule: Any, operands: Sequence[Any], params: Mapping[str, Any]) -> list[Any]:
+    """For each argument a rule, made of the one that gives the gradients of all of them."""
+    found: list[Any] = []
+
+    def part(position: int) -> Any:
+        if not found:
+            found.extend(rule(*operands, **params))
+        return found[position]
+
+    return [lambda *_, k=k, **__: part(k) for k in range(len(operands) - 2)]
 
 
-def _refuse_changed(node: Node, reads: tuple[bool, ...]) -> None:
-    """Raise if a value that a rule is about to read was overwritten after it was recorded."""
-    for value, is_read in zip_longest((node, *node.arguments), reads, fillvalue=reads[-1]):
-        if is_read and isinstance(value, Node) and value._changes[0] > node.age:
-            raise errors.changed(node, value)
+def _refuse_changed(node: Node) -> None:
+    """Raise if a rule would read a value that was overwritten after it was recorded."""
+    assert node.operation is not None
+    values = (node, *node.arguments)
+    steps = node.operation.steps * (1 if not node.operation.is_variadic else len(values) - 1)
+    for argument, (rule, reads) in zip(values[1:], steps, strict=True):
+        if rule is None or not isinstance(argument, Node) or not argument.requires_grad:
+            continue
+        for value, is_read in zip_longest(values, reads, fillvalue=reads[-1]):
+            if is_read and isinstance(value, Node) and value._changes[0] > node.age:
+                raise errors.changed(node, value)
+        if node.evidence is not None:
+            anomaly.check_unchanged(node, reads)
+        if node.operation.is_variadic:  # one rule for all
+            break

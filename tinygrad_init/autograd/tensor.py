@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from sys import getrefcount
 from typing import Any
 
@@ -11,9 +12,9 @@ from numpy.typing import DTypeLike
 
 from . import errors, modes
 from .array_like import ArrayLike
-from .inputs import Array, real, real_array, total
+from .inputs import REAL, Array, real, real_array, total
 from .operations import F
-from .tape import Node, data_of, tick
+from .tape import Node, data_of, tick_of_change
 
 #: References to an array that nobody else has: of a dictionary, of a name here, of a call.
 #: Not to copy it saves 7 ms of the 110 that a step of a 1024-1024-1024-1024 network takes.
@@ -46,9 +47,10 @@ class Tensor(ArrayLike):
            [0.036, 0.072]])
     """
 
-    __slots__ = ("_changes", "_keeps_grad")
+    __slots__ = ()
     kind = "Tensor"
     is_watched = True
+    _shows_grad = attrgetter("_keeps_grad")
 
     def __init__(
         self, data: Any, requires_grad: bool = False, label: str = "",
@@ -60,14 +62,10 @@ class Tensor(ArrayLike):
         if requires_grad and array.dtype.kind != "f":
             raise errors.not_differentiable(array.dtype)
         super().__init__(array, requires_grad, label)
-        self._changes, self._keeps_grad = [0], False  # one list for all views of a memory
 
     @classmethod
-    def _wrap(cls, data: Any, made_by: str = "") -> Tensor:
-        node = cls.__new__(cls)
-        Node.__init__(node, real(data, made_by), False, "")
-        node._changes, node._keeps_grad = [0], False
-        return node
+    def _admit(cls, data: Any, made_by: str = "") -> Any:
+        return real(data, made_by)
 
     @property
     def data(self) -> Array:
@@ -91,7 +89,13 @@ class Tensor(ArrayLike):
 
     def note_change(self) -> None:
         """Say that the memory was written to by other means than assigning to ``data``."""
-        self._changes[0] = tick()
+        self._shared_changes()[0] = tick_of_change()
+
+    def _shared_changes(self) -> list[float]:
+        """The tick of the last change, in one list for all Tensors on this memory."""
+        if not isinstance(self._changes, list):
+            self._changes = [0.0]
+        return self._changes
 
     def _move_to(self, memory: Array) -> None:
         """Keep the same numbers elsewhere; for those who know that nobody else has the array."""
@@ -118,9 +122,10 @@ class Tensor(ArrayLike):
 
     def _seed(self, gradient: Any, create_graph: bool) -> Any:
         if gradient is None:
-            if self.size != 1:
+            data = self._data
+            if data.size != 1:
                 raise errors.many_entries(self.shape)
-            return np.ones(self.shape, self.dtype)
+            return np.array(1, data.dtype, ndmin=data.ndim)
         has_history = isinstance(gradient, Node) and gradient.requires_grad
         if has_history and not create_graph:
             raise errors.seed_with_history()
@@ -131,27 +136,24 @@ class Tensor(ArrayLike):
         return gradient if has_history or is_recorded else seed
 
     def _fit(self, gradient: Any) -> Any:
-        if not isinstance(gradient, (np.ndarray, ArrayLike)):
+        data = self._data
+        if type(gradient) is not np.ndarray and not isinstance(gradient, ArrayLike):
             gradient = real(gradient, "a rule")
-        shape, dtype = self._data.shape, self._data.dtype
-        if gradient.shape != shape:
-            gradient = _unbroadcast(gradient, shape)
-        if gradient.dtype == dtype:
+        if gradient.shape != data.shape:
+            gradient = _unbroadcast(gradient, data.shape)
+        if gradient.dtype == data.dtype:
             return gradient
-        if dtype.kind != "f":
-            raise errors.not_differentiable(dtype)
-        return F.astype(gradient, dtype)
-
-    def _shows_grad(self) -> bool:
-        return self.is_leaf or self._keeps_grad
+        if data.dtype.kind != "f":
+            raise errors.not_differentiable(data.dtype)
+        return F.astype(gradient, data.dtype)
 
     def _collect(self, found: Mapping[Node, Any]) -> None:
         gradient = found[self]
         if isinstance(gradient, Node):
             gradient = F.positive(gradient)
-        elif gradient.base is not None or getrefcount(found[self]) > _OURS:
+        elif gradient.base is not None or getrefcount(gradient) > _OURS:
             gradient = np.array(gradient)  # the gradients of two leaves may be one array
-        has_more = self.grad is not None and self.is_leaf
+        has_more = self.grad is not None and self.operation is None
         self.grad = total(self.grad, gradient) if has_more else gradient
 
     def retain_grad(self) -> None:
@@ -163,19 +165,21 @@ class Tensor(ArrayLike):
         if (recorder := modes.current().recorder) is not None:
             recorder.slot(self)  # so that it knows whose memory this is
         node = Tensor._wrap(self._data)
-        node._changes = self._changes
+        node._changes = self._shared_changes()
         return node
 
 
 def _unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
     """Sum ``gradient`` over the axes along which an operand of ``shape`` was repeated."""
     extra = len(gradient.shape) - len(shape)
+    if extra == 1 == len(shape) and gradient.shape[1:] == shape:  # as for a bias
+        return F.sum_rows(gradient)
     aligned = zip(gradient.shape[max(extra, 0) :], shape, strict=False)
     repeated = [extra + k for k, (is_long, length) in enumerate(aligned) if length == 1 != is_long]
     axes = (*range(extra), *repeated)
-    fitted = F.sum(gradient, axis=axes, keepdims=bool(repeated)) if axes else gradient
-    if repeated and extra > 0:
-        fitted = F.reshape(fitted, shape=fitted.shape[extra:])
+    summed = F.sum(gradient, axis=axes, keepdims=True) if axes else gradient
+    fitted = F.reshape(summed, shape=summed.shape[max(extra, 0) :])
     if fitted.shape != shape:
         raise errors.gradient_shape(gradient.shape, shape)
     return fitted
+

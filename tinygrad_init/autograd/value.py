@@ -42,22 +42,15 @@ class Value(Node):
 
     __slots__ = ()
     kind = "Value"
+    grad_of_none = 0
     __array_ufunc__ = None  # so that numpy_number * value comes to __rmul__
 
     def __init__(self, data: Any, label: str = "") -> None:
         super().__init__(one_number(data), True, label)
-        self.grad: Any = 0
 
     @classmethod
-    def _wrap(cls, data: Any, made_by: str = "") -> Any:
-        number = data if type(data) is float else one_number(data, made_by)
-        # A comparison has no derivative: it is an answer. Only ``capture`` wants to know where from.
-        if isinstance(number, bool) and modes.current().recorder is None:
-            return number
-        node = cls.__new__(cls)
-        Node.__init__(node, number, False, "")
-        node.grad = 0
-        return node
+    def _admit(cls, data: Any, made_by: str = "") -> Any:
+        return one_number(data, made_by)
 
     def _seed(self, gradient: Any, create_graph: bool) -> Any:
         one = type(self._data)(1)  # a Fraction, so that 1/3 of it is no float

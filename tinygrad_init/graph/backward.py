@@ -7,7 +7,7 @@ lost value gets a reason in place of a gradient.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,12 +111,39 @@ def gradients(
 
 def flows(node: Node) -> tuple[bool, ...]:
     """For each argument of an operation, whether derivatives flow to it."""
-    assert node.operation is not None
-    rules = node.operation.rules * (len(node.arguments) if node.operation.is_variadic else 1)
-    return tuple(
-        rule is not None and isinstance(argument, Node) and argument.requires_grad
-        for rule, argument in zip(rules, node.arguments, strict=True)
+    open_to = flows_to(node)
+    return tuple(position in open_to for position in range(len(node.arguments)))
+
+
+def flows_to(node: Node) -> list[int]:
+    """The arguments that derivatives flow to, by position; none from a leaf."""
+    if node.operation is None:
+        return []
+    rules, is_variadic = node.operation.rules, node.operation.is_variadic
+    return [
+        position
+        for position, argument in enumerate(node.arguments)
+        if isinstance(argument, Node)
+        and argument.requires_grad
+        and rules[0 if is_variadic else position] is not None
+    ]
+
+
+def only(node: Node, positions: Collection[int]) -> Node:
+    """A twin of an operation, from which derivatives flow to these arguments alone."""
+    twin: Node = type(node)._wrap(node._data)
+    for trait in ("operation", "params", "arithmetic", "age", "evidence"):
+        setattr(twin, trait, getattr(node, trait))
+    twin.arguments = tuple(
+        argument if k in positions or not isinstance(argument, Node) else _cut_off(argument)
+        for k, argument in enumerate(node.arguments)
     )
+    return twin
+
+
+def _cut_off(node: Node) -> Any:
+    """The value without a history; a Tensor that was changed is still one that was."""
+    return node.detach() if node.kind == "Tensor" else node._data
 
 
 def reads(operation: Operation, position: int, count: int) -> tuple[bool, ...]:
@@ -150,10 +177,4 @@ def _products(
         return vector_jacobian_products(node, gradient)
     if len(closed) == len(node.arguments):
         return iter(())
-    twin = type(node)._wrap(node._data)
-    for trait in ("operation", "how", "age", "evidence"):
-        setattr(twin, trait, getattr(node, trait))
-    twin.arguments = tuple(
-        data_of(one) if k in closed else one for k, one in enumerate(node.arguments)
-    )
-    return vector_jacobian_products(twin, gradient)
+    return vector_jacobian_products(only(node, set(flows_to(node)) - closed.keys()), gradient)

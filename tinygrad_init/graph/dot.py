@@ -13,15 +13,18 @@ from typing import Any
 
 from . import text
 from .orientation import orientation
-from .palette import EDGE, INK, KEYS, PAPER, STYLES, UNCLASSED, of_class
-from .parts import Edge, GraphNode, GraphScope, equations, names
+from .palette import EDGE, INK, KEYS, PAPER, STYLES, UNCLASSED, of_class, of_classes
+from .parts import Edge, GraphNode, GraphScope, equations, names, short_labels
 
 FONT = "Arial"  #: a list would not be found in the table of widths that serves where no fonts are
-MARGIN = "0.16,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
-_LETTER, _COMPARTMENT = 6.5, 23.0  #: points: the usual width of a letter, and what goes around it
+MARGIN = "0.12,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
+_LETTER, _COMPARTMENT = 6.5, 17.0  #: points: the usual width of a letter, and what goes around it
 
 #: operations whose arguments may change places; the others get their edges numbered
 _COMMUTE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
+
+
+Rows = list[list[list[str]]]  #: above and below; compartments; lines
 
 
 def role(node: GraphNode, is_output: bool) -> str:
@@ -43,32 +46,34 @@ def to_dot(
     direction: str | None = None,
     scopes: Sequence[GraphScope] = (),
     legend: bool = False,
+    note: str = "",
 ) -> str:
     """The drawing, from left to right ("LR"), from top to bottom ("TB"), or as it fits a page."""
     import graphviz  # costs a tenth of a second, which `import tinygrad_init` should not
 
-    records = {node.id: _compartments(node) for node in nodes}
-    if direction is None:
-        widths = {key: _width(rows) for key, rows in records.items()}
-        direction = orientation(nodes, edges, scopes, widths)
+    direction = direction or suiting(nodes, edges, scopes)
+    short = short_labels(nodes, scopes)
     drawing = graphviz.Digraph(
         "computation",
         graph_attr={
             "rankdir": direction, "bgcolor": PAPER, "nodesep": "0.25",
-            "ranksep": "0.45" if direction == "LR" else "0.35",
+            "ranksep": "0.4" if direction == "LR" else "0.3",
         },
         node_attr={"fontname": FONT, "fontsize": "13", "fontcolor": INK, "height": "0.3",
                    "margin": MARGIN},
         edge_attr={"fontname": FONT, "fontsize": "10", "fontcolor": EDGE, "color": EDGE,
                    "arrowsize": "0.7"},
     )
+    if note:
+        drawing.attr(label=graphviz.nohtml(_escape(note)), labeljust="l", fontname=FONT,
+                     fontsize="12", fontcolor=EDGE)  # fmt: skip
     called, computed, kinds = names(nodes), equations(nodes, edges), roles(nodes)
     is_coloured = any(node.colour is not None for node in nodes)
-    boxes = {one.id: _box(one.id, one.title) for one in scopes}
+    boxes = {one.id: _box(one.id, short[one.id]) for one in scopes}
     for node in nodes:
         boxes.get(node.scope, drawing).node(
             node.id,
-            label=graphviz.nohtml(_record(records[node.id], direction)),
+            label=graphviz.nohtml(_label(node, short[node.id], direction)),
             tooltip=graphviz.nohtml(_tooltip(node, called[node.id], computed.get(node.id, ""))),
             **_look(kinds[node.id], is_coloured, node.colour),
         )
@@ -77,16 +82,44 @@ def to_dot(
     numbered = _whose_arguments_are_numbered(nodes, edges)
     for edge in edges:
         position = str(edge.position + 1) if edge.target in numbered else None
-        drawing.edge(edge.source, edge.target, label=position)
+        back = {"style": "dashed", "constraint": "false"} if edge.carried else {}
+        drawing.edge(edge.source, edge.target, label=position, **back)
     if legend:
         _add_keys(drawing, [kind for kind in STYLES if kind in kinds.values()], is_coloured)
     return str(drawing.source)
 
 
-def _look(kind: str, is_coloured: bool, colour: int | None = None) -> dict[str, str]:
+def suiting(
+    nodes: Sequence[GraphNode], edges: Sequence[Edge], scopes: Sequence[GraphScope]
+) -> str:
+    """The direction in which the drawing fits a page."""
+    short = short_labels(nodes, scopes)
+    widths = {node.id: _width(_compartments(node, short[node.id])) for node in nodes}
+    return orientation(nodes, [edge for edge in edges if not edge.carried], scopes, widths)
+
+
+Colour = int | tuple[int, ...] | None
+
+
+def _look(kind: str, is_coloured: bool, colour: Colour = None) -> dict[str, str]:
     fill, border, outline = STYLES[kind]
     look = {"fillcolor": UNCLASSED if is_coloured else fill, "color": border, **outline}
-    return look if colour is None else {**look, **of_class(colour)}
+    if colour is None:
+        return look
+    return look | (of_class(colour) if isinstance(colour, int) else of_classes(colour))
+
+
+def _label(node: GraphNode, name: str, direction: str) -> str:
+    rows = _compartments(node, name)
+    if not in_stripes(node):
+        return _record(rows, direction)  # which cannot have them
+    lines = ["   ".join(" ".join(lines) for lines in compartments) for compartments in rows]
+    return "\\n".join(map(_escape, lines))
+
+
+def in_stripes(node: GraphNode) -> bool:
+    """Whether several classes are told apart in it; each row of it is one line of text then."""
+    return isinstance(node.colour, tuple) and len(set(node.colour)) > 1
 
 
 def _add_keys(drawing: Any, kinds: Iterable[str], is_coloured: bool) -> None:
@@ -120,34 +153,54 @@ def _box(name: str, title: str, **attributes: str) -> Any:
     )
 
 
-Rows = list[list[list[str]]]  #: above and below; compartments; lines
-
-
-def _compartments(node: GraphNode) -> Rows:
+def _compartments(node: GraphNode, label: str) -> Rows:
     """Above what a node is, below its value and gradient."""
     if node.kind == "constant" and not node.shape:
-        return [[text.lines(node.value)]]
-    facts = [_fact("data now" if node.changed else "data", node.value)]
+        return [facts(node)]
+    rows = [[[part] for part in parts] for parts in (_heading(node, label), _contents(node))]
+    return [row for row in [*rows, facts(node)] if row]
+
+
+def facts(node: GraphNode) -> list[list[str]]:
+    """The lower compartments, line by line: the value, then the gradient."""
+    if node.kind == "constant" and not node.shape:
+        return [text.lines(node.value)]
+    has_value = node.kind != "module" or node.value is not None
+    shown = [fact("data now" if node.changed else "data", node.value)] if has_value else []
     if node.gradient is not None:
-        facts.append(_fact("grad", node.gradient))
+        shown.append(fact("grad", node.gradient))
     if node.unavailable:
-        facts.append(["grad unavailable"])
-    return [[[part] for part in _heading(node)], facts]
+        shown.append(["grad unavailable"])
+    return shown
 
 
-def _heading(node: GraphNode) -> list[str]:
+def _heading(node: GraphNode, label: str) -> list[str]:
     symbol = f"{node.symbol} {node.settings}".strip() if node.symbol != "[ ]" else node.settings
-    shown = [text.label(symbol), text.label(node.label) if node.label.strip() else node.id]
+    name = text.label(label) if label.strip() else "" if node.size > 1 else node.id
+    shown = [text.label(symbol), name or (node.kind if not symbol else "")]
+    if node.count > 1:
+        shown.append(text.repetition(node.count, node.in_a_row).strip())
     if node.shape:
         shown.append(text.shape(node.shape))
     if node.shape and node.dtype != "float64":
         shown.append(text.label(node.dtype))
-    if node.colour is not None:
+    if isinstance(node.colour, int):
         shown.append(f"class {node.colour}")
+    elif node.colour is not None:
+        many = len(set(node.colour))
+        shown.append(f"{len(node.colour)} neurons, {many} class{'' if many == 1 else 'es'}")
     return [part for part in shown if part]
 
 
-def _fact(word: str, value: object) -> list[str]:
+def _contents(node: GraphNode) -> list[str]:
+    """How much there is inside of a closed module."""
+    if node.kind != "module":
+        return []
+    numbers = (node.size, "node"), (node.parameters, "parameter")
+    return [f"{many:,} {what}{'' if many == 1 else 's'}" for many, what in numbers if many]
+
+
+def fact(word: str, value: object) -> list[str]:
     """``data 2``; the rows of a matrix go below the word."""
     rows = text.lines(value)
     return [word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}"]
@@ -202,5 +255,7 @@ def _escape(shown: str, backslash: str = "&#92;" * 2) -> str:
 
 def _whose_arguments_are_numbered(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> set[str]:
     """Operations of several arguments, in which the order matters."""
-    ordered = {node.id for node in nodes if node.operation not in _COMMUTE}
+    ordered = {
+        node.id for node in nodes if node.kind != "module" and node.operation not in _COMMUTE
+    }
     return ordered & {edge.target for edge in edges if edge.position > 0}

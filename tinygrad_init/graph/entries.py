@@ -3,100 +3,152 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autograd import Node
+from ..autograd import F, Node
+from ..autograd.tape import data_of
 from . import symbols, text
 from .article import Article, Block, Formula, Heading, Items, Paragraph, Table, code, verbatim
+from .back import at_entry, back
+from .logits import at_the_logits
 from .names import Named
-from .slopes import back
+from .slopes import ONE
 from .sums import Flow, Sum, Term, Use, flows
 
 MAX_STEPS = 24  #: that are written out
 MAX_USES = 4  #: of one node that are
+MAX_OTHERS = 12  #: arrays whose shapes are told
 LETTERS = "kmpqrstuv"  #: for the places that a sum runs over
 
 
-def by_entries(
-    y: Node, x: Node, uses: dict[Node, list[Use]], named: Named,
-    places: Sequence[tuple[int, ...]], shown: int,
-) -> tuple[Article, list[Sum]]:  # fmt: skip
-    """The article, and the sum for each of the places."""
-    gradients = named.gradients([*uses, y])
-    found = [flows(uses[x], gradients, place) for place in places]
-    sums = [_sum(each, x, place, named, shown) for each, place in zip(found, places, strict=True)]
-    blocks: list[Block] = [
-        Paragraph(
-            f"${named.symbols[x]}$ has {_extent(named, x)}. From the result, where "
-            f"${symbols.total(named.symbols[y], named.symbols[y])} = 1$, back to it, each line "
-            f"multiplies the gradient that arrived by the derivative of one operation. A gradient "
-            f"has the shape of its node; $\\odot$ multiplies entry by entry, and "
-            f"$({symbols.partial('u', 'v')})^{{\\mathsf T}}$, with the derivative of every entry "
-            f"of $u$ by every entry of $v$, sums over those of $u$. Numbers are rounded to four "
-            f"digits."
-        ),
-        Items(_chain(y, uses, named, gradients)),
-        *(
-            _one_entry(y, x, found[0], sums[0], places[0], named)
-            if len(places) == 1
-            else _two_entries(y, x, found, sums, places, named, shown)
-        ),
-    ]
-    title = f"How {verbatim(named.words[y])} depends on {verbatim(named.words[x])}"
-    return Article(title, blocks), sums
+class Told(NamedTuple):
+    """What there is to tell of: the derivative of y by x, an array.
+
+    Attributes:
+        uses: of every node on the way, the youngest first.
+        gradients: of these nodes.
+        named: what to call them.
+        shown: how many terms to write out.
+    """
+
+    y: Node
+    x: Node
+    uses: dict[Node, list[Use]]
+    gradients: dict[Node, Any]
+    named: Named
+    shown: int
+
+    def total(self, node: Node) -> str:
+        """The derivative of y by a node, in a formula."""
+        return symbols.total(self.named.symbol(self.y), self.named.symbol(node))
+
+    def is_passed(self, argument: Any) -> bool:
+        """Whether a gradient passes through an argument on its way to x."""
+        return isinstance(argument, Node) and argument in self.uses
+
+    def number(self, x: Any) -> str:
+        """In a cell of a table."""
+        return text.number(x, self.named.digits)
 
 
-def _extent(named: Named, x: Node) -> str:
-    shape = named.shape(x)
-    return f"shape {shape}" if "×" in shape else shape if "entr" in shape else "one entry"
+def by_entries(told: Told, place: tuple[int, ...]) -> tuple[Article, list[Sum]]:
+    """The article, and the sum for one entry."""
+    found = flows(told.uses[told.x], told.gradients, place)
+    total = sum_of(told, found, place)
+    blocks = [*chain(told, found), *_one_entry(told, found, total, place)]
+    return Article(title(told), blocks), [total]
+
+
+def title(told: Told) -> str:
+    """Of the article."""
+    named = told.named
+    return f"How {verbatim(named.word(told.y))} depends on {verbatim(named.word(told.x))}"
 
 
 # The chain of matrices.
 
 
-def _chain(
-    y: Node, uses: dict[Node, list[Use]], named: Named, gradients: dict[Node, Any]
-) -> list[str]:
-    nodes = [node for node in uses if node is not y]
-    half = MAX_STEPS // 2
-    if len(nodes) <= MAX_STEPS:
-        return [_step(y, node, uses[node], named, gradients) for node in nodes]
+def chain(told: Told, found: Sequence[Flow]) -> list[Block]:
+    """From the result back; of a cross-entropy the example that the largest flow belongs to."""
+    largest = max(found, key=lambda flow: abs(flow.product), default=None)
     return [
-        *(_step(y, node, uses[node], named, gradients) for node in nodes[:half]),
-        f"… {len(nodes) - 2 * half:,} more steps …",
-        *(_step(y, node, uses[node], named, gradients) for node in nodes[-half:]),
+        Heading("From the result back"),
+        *_products(told),
+        *at_the_logits(told, largest.place if largest else ()),
     ]
 
 
-def _step(
-    y: Node, node: Node, uses: Sequence[Use], named: Named, gradients: dict[Node, Any]
-) -> str:
-    """``z = x @ W: dL/dW = Xᵀ dL/dz (4×2), entries -1 … 2``."""
-    parts = [_contribution(y, use, named) for use in uses[:MAX_USES]]
+def _products(told: Told) -> list[Block]:
+    nodes = [node for node in told.uses if node is not told.y]
+    half = MAX_STEPS // 2
+    is_long = len(nodes) > MAX_STEPS
+    shown = [*nodes[:half], *nodes[-half:]] if is_long else nodes
+    blocks = _introduction(told)
+    blocks += _steps(told, nodes[:half] if is_long else nodes)
+    if is_long:
+        blocks.append(Paragraph(f"… {len(nodes) - 2 * half:,} more steps …"))
+        blocks += _steps(told, nodes[-half:])
+    return [*blocks, *_others(told, shown)]
+
+
+def _introduction(told: Told) -> list[Block]:
+    shape = told.named.shape(told.x)
+    extent = f"shape {shape}" if "×" in shape else shape if "entr" in shape else "one entry"
+    return [
+        Paragraph(
+            f"${told.named.symbol(told.x)}$ has {extent}. From the result, where "
+            f"${told.total(told.y)} = 1$, back to it, each line multiplies the gradient that "
+            f"arrived by the derivative of one operation. A gradient has the shape of its node. "
+            f"$\\odot$ multiplies entry by entry; $[\\dots]$ is 1 where that is true, 0 elsewhere."
+        )
+    ]
+
+
+def _steps(told: Told, nodes: Sequence[Node]) -> list[Block]:
+    """One line for each node, below the part of the program that it went into."""
+    into = told.named.parts_of([told.uses[node][0].user for node in nodes])
+    blocks: list[Block] = []
+    for part, group in groupby(zip(into, nodes, strict=True), key=lambda pair: pair[0]):
+        if part:
+            blocks.append(Paragraph(f"In {code(part)}:"))
+        elif any(into):
+            blocks.append(Paragraph("Outside of these:" if blocks else "At the end:"))
+        blocks.append(Items([_step(told, node) for _, node in group]))
+    return blocks
+
+
+def _step(told: Told, node: Node) -> str:
+    """``z = x @ W: dL/dW = Xᵀ dL/dz; 4×2, -1 … 2``."""
+    uses = told.uses[node]
+    parts = [_contribution(told, use) for use in uses[:MAX_USES]]
     if len(parts) > 1:
-        parts = [parts[0], *(symbols.in_brackets(part) for part in parts[1:])]
+        parts = [_apart(parts[0]), *(symbols.in_brackets(_apart(part)) for part in parts[1:])]
     if len(uses) > MAX_USES:
         parts.append(rf"\dots \text{{ ({len(uses) - MAX_USES:,} more)}}")
-    computed = ", ".join(code(named.equations[user]) for user in _users(uses)[:MAX_USES])
-    total = symbols.total(named.symbols[y], named.symbols[node])
+    users = list(dict.fromkeys(use.user for use in uses))
+    computed = ", ".join(code(told.named.equation(user)) for user in users[:MAX_USES])
     branches = f", {len(uses)} contributions add up" if len(uses) > 1 else ""
     return (
-        f"{computed}{branches}: ${total} = {' + '.join(parts)}$; "
-        f"{named.shape(node)}, {_range(gradients[node])}"
+        f"{computed}{branches}: ${told.total(node)} = {' + '.join(parts)}$; "
+        f"{told.named.shape(node)}, {_range(told.gradients[node])}{_note(told, node)}"
     )
 
 
-def _users(uses: Sequence[Use]) -> list[Node]:
-    return list(dict.fromkeys(use.user for use in uses))
+def _contribution(told: Told, use: Use) -> str:
+    user, named = use.user, told.named
+    return back(
+        user, use.position, named.symbol(user), named.operands(user), told.total(user),
+        named.digits,
+    )  # fmt: skip
 
 
-def _contribution(y: Node, use: Use, named: Named) -> str:
-    user = use.user
-    upstream = symbols.total(named.symbols[y], named.symbols[user])
-    return back(user, use.position, named.symbols[user], named.operands[user], upstream)
+def _apart(part: str) -> str:
+    """Words would run into the next term."""
+    return f"({part})" if part.endswith("}") and r"\text{ " in part else part
 
 
 def _range(gradient: Any) -> str:
@@ -106,72 +158,136 @@ def _range(gradient: Any) -> str:
     return text.lines(array, at_most=0)[0]
 
 
+def _note(told: Told, node: Node) -> str:
+    """Where the terms of a matrix product cancel, what is left is made of their roundings."""
+    uses = told.uses[node]
+    use = uses[0]
+    if len(uses) != 1 or use.user.operation is not F.matmul:
+        return ""
+    gradient = np.asarray(told.gradients[node])
+    matrices = [np.asarray(data_of(one)) for one in use.user.arguments]
+    if not gradient.size or any(one.ndim < 2 for one in matrices):
+        return ""
+    upstream = np.abs(np.asarray(told.gradients[use.user]))
+    other = np.abs(np.swapaxes(matrices[1 - use.position], -1, -2))
+    with np.errstate(all="ignore"):
+        sizes = upstream @ other if use.position == 0 else other @ upstream
+    terms = upstream.shape[-1] if use.position == 0 else upstream.shape[-2]
+    left, whole = np.abs(gradient).max(), sizes.max()
+    if not 0 < left <= 4 * terms * np.finfo(gradient.dtype).eps * whole:
+        return ""
+    return (
+        f". The terms, up to {text.number(whole)} if their signs are left out, cancel: what is "
+        f"left is their rounding"
+    )
+
+
+def _others(told: Told, shown: Sequence[Node]) -> list[Block]:
+    """Arrays in these formulas that no line is about: data, masks, other parameters."""
+    users = [use.user for node in shown for use in told.uses[node][:MAX_USES]]
+    found: dict[int, Any] = {}
+    for user in users:
+        for argument in (*user.arguments, user):
+            value = data_of(argument)
+            if np.size(value) > 1 and not told.is_passed(argument):
+                found.setdefault(id(argument), argument)
+    if not found:
+        return []
+    named = told.named
+    words = [
+        f"${named.symbol(one)}$ ({named.shape(one)}, {text.lines(data_of(one), at_most=0)[0]})"
+        for one in list(found.values())[:MAX_OTHERS]
+    ]
+    more = f" and {len(found) - MAX_OTHERS} more" if len(found) > MAX_OTHERS else ""
+    return [Paragraph(f"Other arrays in these formulas: {', '.join(words)}{more}.")]
+
+
 # One entry.
 
 
-def _sum(found: Sequence[Flow], x: Node, place: tuple[int, ...], named: Named, shown: int) -> Sum:
+def sum_of(told: Told, found: Sequence[Flow], place: tuple[int, ...]) -> Sum:
+    """The contributions to an entry, the largest first."""
+    named = told.named
     ordered = sorted(found, key=lambda flow: -abs(flow.product))
     terms = [
         Term(
             (
-                symbols.entry(named.words[x], place),
-                symbols.entry(named.words[flow.use.user], flow.place),
+                symbols.entry(named.word(told.x), place),
+                symbols.entry(named.word(flow.use.user), flow.place),
             ),
             (flow.local, flow.upstream),
             flow.product,
         )
-        for flow in ordered[:shown]
+        for flow in ordered[: told.shown]
     ]
-    rest = math.fsum(flow.product for flow in ordered[shown:])
+    rest = add_up(flow.product for flow in ordered[told.shown :])
     return Sum(terms, len(ordered) - len(terms), rest)
 
 
+def add_up(numbers: Iterable[float]) -> float:
+    """Rounded once; where that overflows, or infinities meet, as floats add up."""
+    terms = list(numbers)
+    try:
+        return math.fsum(terms)
+    except (OverflowError, ValueError):
+        return sum(terms)
+
+
 def _one_entry(
-    y: Node, x: Node, found: Sequence[Flow], told: Sum, place: tuple[int, ...], named: Named
+    told: Told, found: Sequence[Flow], total: Sum, place: tuple[int, ...]
 ) -> list[Block]:
-    name = symbols.entry(verbatim(named.words[x]), place)
+    name = symbols.entry(verbatim(told.named.word(told.x)), place)
     blocks: list[Block] = [
         Heading(f"One entry: {name}"),
         Paragraph(
             "Each entry that it goes into passes on its gradient, times the local derivative. "
             "Where that is 0, the term is left out."
         ),
-        *(Formula(each) for each in _formulas(y, x, found, place, named)),
+        *formulas(told, found, place),
     ]
+    gradient = float(told.gradients[told.x][place])
     if not found:
         return [*blocks, Paragraph("All local derivatives are 0 here, and so is the gradient.")]
     rows = [
-        [verbatim(term.route[1]), *map(text.number, (*term.factors, term.product))]
-        for term in told.terms
+        [verbatim(term.route[1]), *map(told.number, (*term.factors, term.product))]
+        for term in total.terms
     ]
-    if told.more:
-        rows.append([f"… {told.more:,} more", "", "", text.number(told.rest)])
-    rows.append(["sum", "", "", text.number(told.total)])
-    return [*blocks, Table(["through", "local derivative", "gradient there", "product"], rows)]
+    if total.more:
+        rows.append([f"… {total.more:,} more", "", "", told.number(total.rest)])
+    rows.append(["sum", "", "", told.number(total.total)])
+    blocks.append(Table(["through", "local derivative", "gradient there", "product"], rows))
+    if math.isnan(gradient) and not math.isnan(total.total):
+        blocks.append(Paragraph(
+            "The gradient itself is nan: of the gradients that arrive some are not finite, and 0 "
+            "times these is nan."
+        ))  # fmt: skip
+    return blocks
 
 
-def _formulas(
-    y: Node, x: Node, found: Sequence[Flow], place: tuple[int, ...], named: Named
-) -> list[str]:
+def formulas(told: Told, found: Sequence[Flow], place: tuple[int, ...]) -> list[Block]:
     """The sum in letters, for each use: places that vary get one, the others are numbers."""
-    target = symbols.entry_of_total(named.symbols[y], named.symbols[x], place)
+    named = told.named
+    y = named.symbol(told.y)
+    target = symbols.entry_of_total(y, named.symbol(told.x), place)
     parts = []
     for use in dict.fromkeys(flow.use for flow in found):
         through = [flow.place for flow in found if flow.use is use]
         letters, where = _letters(through)
-        user = named.symbols[use.user]
-        upstream = symbols.entry_of_total(named.symbols[y], user, where)
-        local = _local(use, place, where, named) or (
+        user = named.symbol(use.user)
+        upstream = symbols.entry_of_total(y, user, where)
+        operands = named.operands(use.user)
+        local = at_entry(use.user, use.position, user, operands, place, where, named.digits) or (
             rf"\partial {symbols.entry(user, where)} / "
-            rf"\partial {symbols.entry(named.symbols[x], place)}"
+            rf"\partial {symbols.entry(named.symbol(told.x), place)}"
         )
         sign = rf"\sum_{{{', '.join(letters)}}} " if letters else ""
-        parts.append(rf"{sign}{local} \,\cdot\, {upstream}")
+        times = "" if local == ONE else rf"{symbols.in_brackets(local)} \,\cdot\, "
+        parts.append(f"{sign}{times}{upstream}")
     if not parts:
         return []
     if len(parts) > MAX_USES:
         parts = [*parts[:MAX_USES], rf"\dots \text{{ ({len(parts) - MAX_USES:,} more)}}"]
-    return [f"{target} = {parts[0]}", *(f"{{}} + {part}" for part in parts[1:])]
+    return [Formula(f"{target} = {parts[0]}"), *(Formula(f"{{}} + {part}") for part in parts[1:])]
 
 
 def _letters(through: Sequence[tuple[int, ...]]) -> tuple[list[str], list[str]]:
@@ -185,104 +301,3 @@ def _letters(through: Sequence[tuple[int, ...]]) -> tuple[list[str], list[str]]:
             letters.append(LETTERS[len(letters) % len(LETTERS)])
             where.append(letters[-1])
     return letters, where
-
-
-def _local(
-    use: Use, place: tuple[int, ...], where: Sequence[str], named: Named
-) -> str:
-    """For a product of two matrices the local derivative is an entry of the other one."""
-    node = use.user
-    shapes = [np.ndim(getattr(one, "_data", one)) for one in node.arguments]
-    if node.operation is None or node.operation.name != "matmul" or shapes != [2, 2]:
-        return ""
-    if use.position == 1:
-        return f"{named.operands[node][0]}[{where[0]}, {place[0]}]"
-    return f"{named.operands[node][1]}[{place[1]}, {where[1]}]"
-
-
-# Two entries.
-
-
-def _two_entries(
-    y: Node, x: Node, found: Sequence[Sequence[Flow]], sums: Sequence[Sum],
-    places: Sequence[tuple[int, ...]], named: Named, shown: int,
-) -> list[Block]:  # fmt: skip
-    i, j = (place[-1] for place in places)
-    left, right = (_aligned(flows, place[-1]) for flows, place in zip(found, places, strict=True))
-    nothing = (0.0, 0.0)
-    keys = sorted(
-        dict.fromkeys([*left, *right]),
-        key=lambda key: -max(abs(math.prod(side.get(key, nothing))) for side in (left, right)),
-    )
-    rows = []
-    for key in keys[:shown]:
-        pair = [side.get(key, nothing) for side in (left, right)]
-        written = [f"{_in_sum(a)} · {_in_sum(b)} = {text.number(a * b)}" for a, b in pair]
-        rows.append([verbatim(_through(key, named)), *written, _mark(*pair)])
-    rest = keys[shown:]
-    if rest:
-        sides = [math.fsum(math.prod(side.get(key, nothing)) for key in rest)
-                 for side in (left, right)]  # fmt: skip
-        same = sum(left.get(key, nothing) == right.get(key, nothing) for key in rest)
-        rows.append(
-            [f"… {len(rest):,} more", *map(text.number, sides), f"{same:,} of {len(rest):,} equal"]
-        )
-    gradient = named.nodes[x].gradient
-    a, b = (gradient[place].item() for place in places)
-    rows.append(["gradient", text.number(a), text.number(b), _mark(a, b)])
-    value = named.nodes[x].value
-    rows.append(
-        ["value", *(text.number(value[place]) for place in places),
-         _mark(*(value[place].item() for place in places))]
-    )  # fmt: skip
-    equal = int(np.count_nonzero(gradient[..., i] == gradient[..., j]))
-    whole = gradient[..., i].size
-    entries = ", ".join(symbols.entry(verbatim(named.words[x]), place) for place in places)
-    return [
-        Heading(f"Neurons {i} and {j} side by side: {entries}"),
-        *(Formula(each) for each in _formulas(y, x, found[0], places[0], named)),
-        *(Formula(each) for each in _formulas(y, x, found[1], places[1], named)),
-        Table(["through", f"neuron {i}", f"neuron {j}", ""], rows),
-        Paragraph(_verdict(i, j, equal, whole, gradient)),
-    ]
-
-
-def _aligned(found: Sequence[Flow], neuron: int) -> dict[Any, tuple[float, float]]:
-    """The factors by place; where all places are the neuron's own, its number is left open."""
-    own = {
-        use
-        for use in {flow.use for flow in found}
-        if all(flow.place[-1:] == (neuron,) for flow in found if flow.use is use)
-    }
-    return {
-        (flow.use, (*flow.place[:-1], None) if flow.use in own else flow.place): (
-            flow.local, flow.upstream
-        )
-        for flow in found
-    }  # fmt: skip
-
-
-def _through(key: Any, named: Named) -> str:
-    use, place = key
-    return symbols.entry(named.words[use.user], ["·" if k is None else k for k in place])
-
-
-def _in_sum(number: float) -> str:
-    return f"({text.number(number)})" if number < 0 else text.number(number)
-
-
-def _mark(first: Any, second: Any) -> str:
-    return "equal" if first == second else "different"
-
-
-def _verdict(i: int, j: int, equal: int, whole: int, gradient: Any) -> str:
-    if equal < whole:
-        apart = text.number(np.abs(gradient[..., i] - gradient[..., j]).max())
-        return (
-            f"Of the {whole:,} entries of these two neurons, {equal:,} have equal gradients; the "
-            f"largest difference is {apart}. One step of training moves them differently."
-        )
-    return (
-        f"All {whole:,} entries of these two neurons have exactly equal gradients. Where their "
-        f"values are equal, too, a step of gradient descent leaves them equal."
-    )

@@ -11,12 +11,14 @@ import numpy as np
 
 from ..autograd import DataError, GraphError, Node
 from ..autograd.modes import in_arithmetic
-from . import text
+from ..autograd.tape import youngest_first
+from . import backward, text
 from .article import Article
-from .entries import by_entries
+from .entries import Told, by_entries
 from .names import Named
+from .neurons import by_neurons
 from .paths import by_paths
-from .sums import Sum, uses_between
+from .sums import Between, Sum, between
 from .written import Written
 
 SHOWN = 6  #: how many terms are written out unless said
@@ -54,6 +56,8 @@ def explain(
     index: int | Sequence[int] | None = None,
     compare: Sequence[int] | None = None,
     shown: int = SHOWN,
+    digits: int | None = text.DIGITS,
+    names: Any = None,
 ) -> Explanation:
     r"""The chain rule for one derivative, in formulas and in numbers.
 
@@ -63,7 +67,8 @@ def explain(
     .. math:: \frac{dy}{dx} = \sum_{\text{paths}} \prod_{\text{edges}} \frac{\partial u}{\partial v}
 
     For an array: the vector-Jacobian products from ``y`` back to ``wrt``, operation by operation,
-    and one entry of the gradient worked out as a sum.
+    and one entry of the gradient worked out as a sum. With ``compare`` two neurons are set side by
+    side, from their weights to their gradients: equal all the way, or not.
 
     ``backward()`` need not have been called, and nobody's ``.grad`` changes. The largest terms are
     written out; of the others their number and their sum, which are found without listing them.
@@ -75,13 +80,18 @@ def explain(
             With ``compare`` it says the place in all axes but the last.
         compare: of an array, two neurons (places along the last axis, so columns of a weight
             matrix) to set side by side.
-        shown: how many terms to write out.
+        shown: how many terms to write out. If there are more paths, those that differ only in
+            which argument they take, where an operation uses one number twice, count as one.
+        digits: of the numbers; ``None`` for all, so that what is printed evaluates to the gradient
+            but for the rounding of a float.
+        names: a module, or Values, Tensors and modules by name, as :func:`trace` takes them.
 
     Returns:
         An :class:`Explanation`: text, Markdown, LaTeX or HTML.
 
     Raises:
-        GraphError: if ``y`` does not depend on ``wrt``, or has several entries.
+        GraphError: if ``y`` does not depend on ``wrt``, or has several entries; if numbers that
+            a derivative needs were changed since.
         DataError: for an index or neurons that ``wrt`` does not have.
 
     >>> from tinygrad_init import Value
@@ -98,24 +108,31 @@ def explain(
             f"wrt= is one Value or Tensor that the result was computed from, got "
             f"{type(wrt).__name__}: pass it itself, not its .data or several at once"
         )
-    whole = _whole(shown)
+    whole = _at_least_one("shown", shown, "how many terms to write out")
+    if digits is not None:
+        digits = _at_least_one("digits", digits, "how many digits a number has, None for all")
     with in_arithmetic(y.arithmetic):
-        uses = uses_between(y, wrt)
-        if wrt not in uses:
+        tape = youngest_first(y, everything=True)
+        through = between(tape, wrt)
+        if not through.uses:
             raise _not_used(y, wrt)
-        named = Named(y, wrt)
-        if all(np.size(node._data) == 1 for node in uses):
+        changed = backward.changes(tape)
+        _refuse_changed_numbers(through, changed)
+        named = Named(tape, wrt, names, digits, changed)
+        gradients = through.gradients()
+        gradient = gradients[wrt]
+        if all(np.size(node._data) == 1 for node in through.uses):
             if index is not None or compare is not None:
                 given = "compare" if index is None else "index"
                 raise DataError(
-                    f"{given}= is for an array of parameters, and all is a single number on the "
-                    f"way from {wrt.describe()} to the result: leave it out"
+                    f"{given}= is for an array of parameters, and {wrt.describe()} is a single "
+                    f"number, as is everything between it and the result: leave it out"
                 )
-            article, found = by_paths(y, wrt, uses, named, whole)
-            return Explanation(named.nodes[wrt].gradient, [found], [], article)
-        gradient = named.nodes[wrt].gradient
+            article, total = by_paths(through, named, whole)
+            return Explanation(gradient, [total], [], article)
         places = _places(gradient, index, compare)
-        article, sums = by_entries(y, wrt, uses, named, places, whole)
+        told = Told(y, wrt, through.uses, gradients, named, whole)
+        article, sums = by_entries(told, *places) if compare is None else by_neurons(told, places)
         return Explanation(gradient, sums, places, article)
 
 
@@ -149,13 +166,24 @@ def _not_used(y: Node, wrt: Node) -> GraphError:
     )
 
 
-def _whole(shown: Any) -> int:
+def _refuse_changed_numbers(through: Between, changed: backward.Changes) -> None:
+    """Values are not checked by ``backward()``, and what they would explain is no chain rule."""
+    for node in through.uses if changed else ():
+        for one in (node, *node.arguments):
+            if node.kind == "Value" and isinstance(one, Node) and id(one) in changed:
+                raise GraphError(
+                    f"{one.describe()}, on the way to the result, was {changed[id(one)]}: compute "
+                    f"anew before explaining"
+                )
+
+
+def _at_least_one(name: str, given: Any, meaning: str) -> int:
     try:
-        found = operator.index(shown)
+        found = operator.index(given)
     except TypeError:
         found = 0
     if found < 1:
-        raise DataError(f"shown= is how many terms to write out, 1 or more, got {shown!r}")
+        raise DataError(f"{name}= is {meaning}, 1 or more, got {given!r}")
     return found
 
 

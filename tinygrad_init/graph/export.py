@@ -6,18 +6,21 @@ The document is one object:
 format      ``"tinygrad_init.graph"``
 version     1; a change that a reader could stumble over raises it
 output      the id of the traced result
-nodes       oldest first; each has the keys ``id``, ``kind`` (``"leaf"``, ``"operation"`` or
-            ``"constant"``), ``operation``, ``symbol``, ``formula`` (LaTeX), ``settings``,
-            ``label``, ``dtype`` and ``line`` (strings, empty where there is nothing to say),
-            ``shape`` (lengths of the axes), ``value`` and ``gradient`` (as below; ``gradient`` may
-            be null), ``changed`` and ``unavailable`` (strings: why the value may not be the
-            recorded one, why there is no gradient), ``class`` (an integer, or null), ``scope`` (the
-            id of the innermost one, or null)
-edges       ``source``, ``target`` (ids), ``position`` (of the argument, from 0), and ``local``: the
-            local derivative, null where none flows, else an object of ``shape``, ``value`` (a
-            number as below, or null) and ``unavailable`` (a string)
-scopes      outer ones first; each has ``id``, ``kind``, ``label``, ``title`` (strings) and
-            ``outer`` (an id, or null)
+nodes       oldest first; each has the keys ``id``, ``kind`` (``"leaf"``, ``"operation"``,
+            ``"constant"`` or ``"module"``), ``operation``, ``symbol``, ``formula`` (LaTeX),
+            ``settings``, ``label``, ``dtype`` and ``line`` (strings, empty where there is nothing
+            to say), ``shape`` (lengths of the axes), ``value`` and ``gradient`` (as below; null if
+            there is none), ``changed`` and ``unavailable`` (strings: why the value may not be the
+            recorded one, why there is no gradient), ``class`` (an integer, a list of integers, or
+            null), ``scope`` (the id of the innermost one, or null), ``count``, ``in_a_row``,
+            ``size`` and ``parameters`` (as a :class:`~tinygrad_init.graph.GraphNode` has them)
+edges       ``source``, ``target`` (ids), ``position`` (of the argument, from 0), ``carried``
+            (whether it leads to the next turn of a loop), and ``local``: the local derivative, null
+            where none flows, else an object of ``shape``, ``value`` (a number as below, or null)
+            and ``unavailable`` (a string)
+scopes      outer ones first; each has ``id``, ``kind``, ``label``, ``title`` (strings), ``outer``
+            (an id, or null), ``module`` (a string), ``count`` and ``in_a_row`` (as a
+            :class:`~tinygrad_init.graph.GraphScope` has them)
 ==========  ========================================================================================
 
 A number is a JSON number or, where JSON has none for it, a string: ``"nan"``, ``"inf"``,
@@ -35,6 +38,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -57,18 +61,19 @@ def to_json(
     scopes: Sequence[GraphScope] = (),
 ) -> str:
     """The document, with a line for each node and each edge; ``locals_`` in the order of edges."""
-    node_rows = ",\n".join(_dump(_node(node)) for node in nodes)
+    node_rows = ",\n".join(dump(_node(node)) for node in nodes)
     edge_rows = ",\n".join(
-        _dump(_edge(edge, local)) for edge, local in zip(edges, locals_, strict=True)
+        dump(_edge(edge, local)) for edge, local in zip(edges, locals_, strict=True)
     )
-    scope_rows = ",\n".join(_dump(_scope(one)) for one in scopes)
-    head = f'"format": {_dump(FORMAT)}, "version": {VERSION}, "output": {_dump(nodes[-1].id)}'
+    scope_rows = ",\n".join(dump(_scope(one)) for one in scopes)
+    head = f'"format": {dump(FORMAT)}, "version": {VERSION}, "output": {dump(nodes[-1].id)}'
     lists = {"nodes": node_rows, "edges": edge_rows, "scopes": scope_rows}
     body = ",\n".join(f'"{name}": [\n{rows}\n]' for name, rows in lists.items())
     return f"{{{head},\n{body}}}\n"
 
 
-def _dump(value: Any) -> str:
+def dump(value: Any) -> str:
+    """JSON in ASCII that may stand inside a page."""
     written = json.dumps(value, ensure_ascii=True, allow_nan=False)
     for character in "<>&":  # can only be inside a string
         written = written.replace(character, f"\\u{ord(character):04x}")
@@ -86,13 +91,17 @@ def _node(node: GraphNode) -> dict[str, Any]:
         "label": _text(node.label),
         "shape": list(node.shape),
         "dtype": node.dtype,
-        "value": _value(node.value),
+        "value": None if node.kind == "module" and node.value is None else _value(node.value),
         "gradient": None if node.gradient is None else _value(node.gradient),
         "changed": node.changed,
         "unavailable": _text(node.unavailable),
         "line": _text(node.line),
-        "class": node.colour,
+        "class": list(node.colour) if isinstance(node.colour, tuple) else node.colour,
         "scope": node.scope or None,
+        "count": node.count,
+        "in_a_row": node.in_a_row,
+        "size": node.size,
+        "parameters": node.parameters,
     }
 
 
@@ -101,6 +110,7 @@ def _edge(edge: Edge, local: LocalDerivative | None) -> dict[str, Any]:
         "source": edge.source,
         "target": edge.target,
         "position": edge.position,
+        "carried": edge.carried,
         "local": local and {
             "shape": list(local.shape),
             "value": None if local.value is None else _number(local.value),
@@ -116,6 +126,9 @@ def _scope(one: GraphScope) -> dict[str, Any]:
         "label": _text(one.label),
         "title": _text(one.title),
         "outer": one.outer or None,
+        "module": one.module,
+        "count": one.count,
+        "in_a_row": one.in_a_row,
     }
 
 
@@ -138,15 +151,25 @@ def _entries(array: np.ndarray[Any, Any]) -> list[Any]:
 
 
 def _summary(array: np.ndarray[Any, Any]) -> dict[str, Any]:
-    finite = array[np.isfinite(array)]
+    # Fractions and numbers that no array type holds are finite; among them may be floats.
+    rounded = np.vectorize(_rounded, [float])(array) if array.dtype == object else array
+    finite = array[np.isfinite(rounded)]
     return {
         "min": _number(finite.min()) if finite.size else None,
         "max": _number(finite.max()) if finite.size else None,
-        "norm": _number(_norm(finite)) if finite.size else None,
-        "nan": int(np.count_nonzero(np.isnan(array))),
-        "inf": int(np.count_nonzero(np.isinf(array))),
+        "norm": _number(_norm(rounded[np.isfinite(rounded)])) if finite.size else None,
+        "nan": int(np.count_nonzero(np.isnan(rounded))),
+        "inf": int(np.count_nonzero(np.isinf(rounded))),
         "zero": int(array.size - np.count_nonzero(array)),
     }
+
+
+def _rounded(x: Any) -> float:
+    """A float; the largest one in place of a number that is too large."""
+    try:
+        return float(x)
+    except OverflowError:
+        return -sys.float_info.max if x < 0 else sys.float_info.max
 
 
 def _norm(array: np.ndarray[Any, Any]) -> float:

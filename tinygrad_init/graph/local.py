@@ -6,16 +6,15 @@ numbers that a graph has kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autograd import Node, Operation, TinygradInitError, vector_jacobian_products
+from ..autograd import F, Node, Operation, TinygradInitError, vector_jacobian_products
 from ..autograd.errors import FROM_NUMPY
 from ..autograd.modes import in_arithmetic
-from ..autograd.tape import How
 from .backward import reads
 
 
@@ -50,8 +49,20 @@ class Recipe(NamedTuple):
     flows: tuple[bool, ...]  #: for each argument, whether derivatives flow to it
 
     def __reduce__(self) -> Any:
-        """Rules are functions, which cannot be pickled: a graph from a pickle has none."""
-        return type(None), ()
+        """Rules are functions, which cannot be pickled; of a row of the table its name can.
+
+        An operation of one's own may not exist where the pickle is read: nothing is left of it.
+        """
+        if F.rows.get(self.operation.name) is not self.operation:
+            return type(None), ()
+        traits = (self.kind, self.operation.name, dict(self.params), self.arithmetic, self.flows)
+        return _of_row, traits
+
+
+def _of_row(kind: type[Node], name: str, *traits: Any) -> Recipe | None:
+    """From a pickle, which may be older or newer than the table."""
+    row = F.rows.get(name)
+    return Recipe(kind, row, *traits) if row else None
 
 
 class Quantity(NamedTuple):
@@ -78,7 +89,7 @@ def _one(
     values = (result, *arguments)
     value, unavailable = None, ""
     if not any(one.shape for one in values):
-        unavailable = _stale(recipe, position, values)
+        unavailable = stale(recipe, position, values)
         try:
             value = None if unavailable else _number(recipe, position, result, arguments)
         except (TinygradInitError, *FROM_NUMPY) as error:
@@ -87,7 +98,7 @@ def _one(
     return LocalDerivative(recipe.operation.name, position, shape, value, unavailable)
 
 
-def _stale(recipe: Recipe, position: int, values: Sequence[Quantity]) -> str:
+def stale(recipe: Recipe, position: int, values: Sequence[Quantity]) -> str:
     """Why the rule would not see the numbers that were recorded."""
     flags = reads(recipe.operation, position, len(values))
     notes = [one.changed for one, is_read in zip(values, flags, strict=True) if is_read]
@@ -97,13 +108,27 @@ def _stale(recipe: Recipe, position: int, values: Sequence[Quantity]) -> str:
 def _number(
     recipe: Recipe, position: int, result: Quantity, arguments: Sequence[Quantity]
 ) -> Any:
-    """The operation is put on a tape of its own, on which derivatives flow to one argument."""
-    node, wanted = (recipe.kind._wrap(one.value) for one in (result, arguments[position]))
-    wanted.requires_grad = True
-    node.operation, node.how = recipe.operation, How(recipe.params, recipe.arithmetic)
-    node.arguments = tuple(
-        wanted if k == position else one.value for k, one in enumerate(arguments)
-    )
+    node = on_its_own(recipe, result.value, [one.value for one in arguments], {position})
     with in_arithmetic(recipe.arithmetic):
         ((_, found),) = vector_jacobian_products(node, node._seed(None, False))
     return found[()] if isinstance(found, np.ndarray) else found
+
+
+def on_its_own(
+    recipe: Recipe, result: Any, arguments: Sequence[Any], wanted: Container[int]
+) -> Node:
+    """The operation on a tape of its own, on which derivatives flow to the wanted arguments."""
+    node: Node = recipe.kind._wrap(result)
+    node.operation, node.params = recipe.operation, recipe.params
+    node.arithmetic = recipe.arithmetic
+    node.arguments = tuple(
+        _leaf(recipe, value) if position in wanted else value
+        for position, value in enumerate(arguments)
+    )
+    return node
+
+
+def _leaf(recipe: Recipe, value: Any) -> Node:
+    leaf: Node = recipe.kind._wrap(value)
+    leaf.requires_grad = True
+    return leaf

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import FunctionType, ModuleType
 from typing import Any
+
+import numpy as np
 
 from ..autograd import DataError, Node
 
@@ -44,36 +47,42 @@ def names_of_owners(given: Any) -> dict[int, str]:
     waiting = [("", given)]
     while waiting:
         name, part = waiting.pop()
-        if isinstance(part, (Node, type)) or id(part) in found:
-            continue
-        if isinstance(part, Mapping):
-            held: Mapping[Any, Any] = part
-        elif isinstance(part, (list, tuple)):
-            held = dict(enumerate(part))
-        else:
-            held = getattr(part, "__dict__", {})
-        found[id(part)] = name
-        waiting += reversed([
-            (f"{name}.{key}" if name else str(key), inner) for key, inner in held.items()
-            if hasattr(inner, "__dict__") or isinstance(inner, (Mapping, list, tuple))
-        ])
+        if part is not None and not isinstance(part, Node) and id(part) not in found:
+            found[id(part)] = name
+            waiting += reversed(list(_inside(name, _attributes(part))))
     return found
 
 
-def _walk(name: str, part: Any, inside: tuple[Any, ...] = ()) -> Iterator[tuple[str, Node]]:
-    """The nodes in ``part``, with dotted names; what holds itself is entered once."""
-    if isinstance(part, Node):
-        yield name, part
-        return
-    if isinstance(part, type) or any(part is outer for outer in inside):
-        return
-    if callable(ask := getattr(part, "named_parameters", None)):
-        held: Mapping[Any, Any] = dict(ask())
-    elif isinstance(part, Mapping):
-        held = part
-    elif isinstance(part, (list, tuple)):
-        held = dict(enumerate(part))
-    else:
-        held = getattr(part, "__dict__", {})
+def _walk(name: str, given: Any) -> Iterator[tuple[str, Node]]:
+    """The nodes in ``given``, with dotted names; what is held twice is entered once."""
+    entered: set[int] = set()
+    waiting = [(name, given)]
+    while waiting:
+        name, part = waiting.pop()
+        if isinstance(part, Node):
+            yield name, part
+        elif id(part) not in entered:
+            entered.add(id(part))
+            ask = None if isinstance(part, _STRANGE) else getattr(part, "named_parameters", None)
+            held = dict(ask()) if callable(ask) else _attributes(part)
+            waiting += reversed(list(_inside(name, held)))
+
+
+_STRANGE = (type, ModuleType, FunctionType)  #: what holds much that is not part of a model
+_PLAIN = (int, float, str, bytes, np.ndarray, np.generic)  #: what holds nothing
+
+
+def _attributes(part: Any) -> Mapping[Any, Any]:
+    """What an object holds by name: entries, places, or attributes."""
+    if isinstance(part, Mapping):
+        return part
+    if isinstance(part, (list, tuple)):
+        return dict(enumerate(part))
+    return {} if isinstance(part, _STRANGE) else getattr(part, "__dict__", {})
+
+
+def _inside(name: str, held: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """What may be a node or hold some, with its name."""
     for key, inner in held.items():
-        yield from _walk(f"{name}.{key}" if name else str(key), inner, (*inside, part))
+        if not isinstance(inner, _PLAIN):
+            yield f"{name}.{key}" if name else str(key), inner

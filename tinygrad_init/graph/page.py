@@ -1,60 +1,204 @@
-"""A graph as one HTML page that works offline: drawing, legend, and a table of the nodes."""
+"""A graph as one HTML page that works offline: a drawing to step through, and all its numbers.
+
+Everything that the page says is written here, as HTML: the legend, the table, and a card for each
+node. The script in ``web/`` only shows and hides it, and moves what Graphviz has drawn. So the page
+can be read without the script, and foreign text never passes through it as markup.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from importlib.resources import files
 from typing import Any
 
-import numpy as np
-
 from . import text
+from .cards import Cards, summary
 from .document import document
-from .dot import role
-from .palette import CLASSES, STYLES
-from .parts import Edge, GraphNode, equations, names
+from .dot import fact, facts, in_stripes, role
+from .export import dump
+from .formula import as_text
+from .layout import layout
+from .palette import DARK, STYLES, UNCLASSED, of_class
+from .parts import Edge, GraphNode, GraphScope, equations
+from .terms import Term
+
+SCRIPTS = ("arrange", "drawing", "camera", "player", "main")  #: in this order
+MAX_TURNED = 300  #: nodes of a drawing that is laid out twice, to be turned
+MAX_BADGE = 36  #: characters beside an edge
 
 _LEGEND = {
     "leaf": "leaf: a gradient is computed for it",
     "data": "leaf without a gradient",
     "operation": "operation",
     "constant": "constant",
+    "module": "closed module",
     "output": "the result",
 }
+_ON_MODULES = "; modules open with + and close with −"
+_ON_FOLDS = " What is folded opens in Python: <code>graph.fold(…)</code>."
 _OUTLINE = {"filled": "solid", "filled,dashed": "dashed", "filled,dotted": "dotted"}
 
-_STYLE = """
-body { max-width: 90rem; }
-h1 { font-size: 1.5rem; overflow-wrap: anywhere; }
-.drawing, .table { overflow-x: auto; margin: 1.5rem 0; }
-.drawing svg { display: block; height: auto; margin: auto; max-width: 100%; }
-.legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; }
-.legend li { display: flex; align-items: center; gap: .5em; }
-.legend span { box-sizing: border-box; width: 1.8em; height: 1.1em; }
-th, td { padding: .35rem .8rem; text-align: left; vertical-align: top; }
-td.number { font-variant-numeric: tabular-nums; }
-"""
 
+def to_html(
+    nodes: Sequence[GraphNode],
+    edges: Sequence[Edge],
+    scopes: Sequence[GraphScope],
+    drawings: Mapping[str, str],
+    first: str,
+    is_wanted: bool = False,
+    note: str = "",
+) -> str:
+    """The page around drawings by direction: the first one, and others to turn it to.
 
-def to_html(nodes: Sequence[GraphNode], edges: Sequence[Edge], svg: str) -> str:
-    """The page around a drawing."""
-    output = nodes[-1]
-    title = f"How {names(nodes)[output.id]} was computed"
-    return document(title, _STYLE + _size(svg) + _swatches(nodes), f"""<h1>{escape(title)}</h1>
-{_legend(nodes)}
+    If the first one is wanted, the script does not turn it by itself. The note says what a reader
+    of a folded graph should know.
+    """
+    cards = Cards(nodes, edges, scopes)
+    svg = drawings[first]
+    title = f"How {_called(cards, nodes[-1])} was computed"
+    layouts = {name: layout(drawn, nodes, edges, scopes) for name, drawn in drawings.items()}
+    told = {
+        **_data(cards, scopes), "layouts": layouts, "first": first, "isWanted": is_wanted,
+    }  # fmt: skip
+    body = f"""<header>
+<h1>{escape(title)}</h1>
+{_part("tools.html")}</header>
+<div class="stage">
 <div class="drawing" tabindex="0" role="img" aria-label="The graph; the table below says the same">
 {svg}</div>
-<div class="table" tabindex="0">
+{_legend(nodes)}
+<div class="tooltip" role="tooltip" hidden></div>
+</div>
+{_part("player.html")}<div class="table" tabindex="0">
 {_table(nodes, edges)}
-</div>""")
+</div>
+<aside class="panel" aria-label="The chosen node">
+<button type="button" data-do="panel" aria-label="close" data-live hidden><svg viewBox="0 0 24 24" \
+aria-hidden="true"><path d="M6 6l12 12M18 6L6 18"/></svg></button>
+<div class="intro" data-live hidden>
+<h2>Step through</h2>
+<p>Press <kbd>→</kbd>, and the numbers appear in the order in which they were computed; then the \
+gradients, one term of the chain rule at a time.</p>
+{f"<p>{escape(note)}.{_ON_FOLDS}</p>" if note else ""}
+<p>Choose a node to see its gradient as a sum{_ON_MODULES if scopes else ""}. \
+<kbd>/</kbd> searches, <kbd>?</kbd> tells more.</p>
+</div>
+<section class="cards">
+<h2>Node by node</h2>
+{"".join(map(cards.card, nodes))}
+</section>
+</aside>
+<script type="application/json" id="graph-data">{dump(told)}</script>"""
+    script = "\n".join(map(_part, (f"{name}.js" for name in SCRIPTS)))
+    return document(title, _part("page.css") + _size(svg) + _swatches(nodes), body, script)
+
+
+def _called(cards: Cards, node: GraphNode) -> str:
+    """Its name; a module that has none of its own is called by its kind."""
+    name = cards.names[node.id]
+    is_bare = node.kind == "module" and name == node.id and node.symbol
+    return text.label(node.symbol) if is_bare else name
+
+
+def _part(name: str) -> str:
+    """A file of the folder ``web``."""
+    return (files(__package__) / "web" / name).read_text(encoding="utf-8")
 
 
 def _size(svg: str) -> str:
     """A wide drawing shrinks to fit the window, but not until its text is too small to read."""
     found = re.search(r'<svg width="([\d.]+)pt"', svg)
     width = float(found[1]) if found else 0.0
-    return f".drawing svg {{ width: {width:g}pt; min-width: {0.6 * width:g}pt; }}\n"
+    return (
+        f".drawing > svg {{ width: {width:g}pt; min-width: {0.6 * width:g}pt; }}\n"
+    )
+
+
+# What the script knows.
+
+
+def _data(cards: Cards, scopes: Sequence[GraphScope]) -> dict[str, Any]:
+    """Words for the script, and what each step shows."""
+    places = {node.id: place for place, node in enumerate(cards.nodes)}
+    last = {term.node: term for term in cards.terms}
+    return {
+        "nodes": [_node(node, cards) for node in cards.nodes],
+        "edges": [[places[edge.source], places[edge.target]] for edge in cards.edges],
+        "scopes": [_scope(one, cards, places) for one in scopes],
+        "terms": [
+            {
+                **_term(term, cards),
+                "node": places[term.node],
+                "isLast": term is last[term.node],
+            }
+            for term in cards.terms
+        ],
+        "seed": cards.nodes[-1].gradient is not None,
+    }
+
+
+def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
+    lines, is_striped = facts(node), in_stripes(node)
+    if is_striped:
+        lines = [[" ".join(each)] for each in lines]
+    has_value = node.kind != "module" or node.value is not None
+    value, gradient = (lines[0], lines[1:]) if has_value else ([], lines)
+    name = cards.names[node.id]
+    parts = [name, node.id, node.label[:200], node.operation, node.symbol, node.kind]
+    shown = None if node.gradient is None else text.inline(node.gradient)
+    said = f"{cards.worked[node.id]}{f', gradient {shown}' if shown else ''}"
+    return {
+        "id": node.id,
+        "name": name,
+        "scope": node.scope,
+        "find": " ".join(text.label(part, 200) for part in parts).lower(),
+        "rows": [len(value), sum(map(len, gradient))],
+        "together": [row for each in lines for row in each] if is_striped else [],
+        "worked": cards.worked[node.id],
+        "gradient": shown,
+        "says": said,
+    }
+
+
+def _term(term: Term, cards: Cards) -> dict[str, Any]:
+    """One step back: the lines of the sum so far, and the product beside its edge."""
+    rows = ["grad unavailable"] if term.so_far is None else fact("grad", term.so_far)
+    return {
+        "edge": term.edge,
+        "rows": [" ".join(rows)] if in_stripes(cards.by_id[term.node]) else rows,
+        "badge": _badge(term, cards),
+        "spoken": cards.spoken(term),
+    }
+
+
+def _badge(term: Term, cards: Cards) -> str:
+    if term.amount is None or term.edge is None:
+        return ""
+    if term.local is None:
+        formula = as_text(term.formula)
+        return formula if len(formula) <= MAX_BADGE else ""
+    factors = " × ".join(map(text.in_brackets, (cards.upstream(term), term.local)))
+    return f"{factors} {cards.equals(term)} {text.number(term.amount)}"
+
+
+def _scope(one: GraphScope, cards: Cards, places: Mapping[str, int]) -> dict[str, Any]:
+    """A module, and the value and gradient of its result if there is only one."""
+    inside = {node.id for node in cards.nodes if one.id in cards.around(node.scope)}
+    ends = [edge.source for edge in cards.edges if edge.target not in inside]
+    results = inside & {*ends, cards.nodes[-1].id}
+    said: dict[str, Any] = {"id": one.id, "title": text.label(one.title), "outer": one.outer}
+    if len(results) == 1:
+        node = cards.by_id[results.pop()]
+        said["output"] = places[node.id]
+        said["value"] = f"data {text.inline(node.value)}"
+        if node.gradient is not None:
+            said["gradient"] = f"grad {text.inline(node.gradient)}"
+    return said
+
+
+# Legend and table.
 
 
 def _roles(nodes: Sequence[GraphNode]) -> list[str]:
@@ -64,7 +208,8 @@ def _roles(nodes: Sequence[GraphNode]) -> list[str]:
 
 
 def _classes(nodes: Sequence[GraphNode]) -> list[int]:
-    return sorted({node.colour for node in nodes if node.colour is not None})
+    given = [node.colour for node in nodes if node.colour is not None]
+    return sorted({k for one in given for k in ([one] if isinstance(one, int) else one)})
 
 
 def _swatches(nodes: Sequence[GraphNode]) -> str:
@@ -73,25 +218,32 @@ def _swatches(nodes: Sequence[GraphNode]) -> str:
     is_coloured = bool(_classes(nodes))
     for one in _roles(nodes):
         fill, border, outline = STYLES[one]
-        fill = "#FFFFFF" if is_coloured else fill
+        fill = UNCLASSED if is_coloured else fill
         radius = ".35em" if outline["shape"] == "Mrecord" else "0"
         width = outline.get("penwidth", "1")
         line = _OUTLINE[outline["style"]]
         rules.append(
-            f".{one} {{ background: {fill}; border: {width}px {line} {border}; "
+            f".key-{one} {{ background: {_shade(fill)}; border: {width}px {line} {_shade(border)}; "
             f"border-radius: {radius}; }}\n"
         )
-    rules += [
-        f".class-{number} {{ background: {CLASSES[number % len(CLASSES)]}; }}\n"
-        for number in _classes(nodes)
-    ]
+    for number in _classes(nodes):
+        look = of_class(number)
+        rules.append(
+            f".key-class-{number} {{ background: {look['fillcolor']}; "
+            f"border: {look['penwidth']}px solid {look['color']}; }}\n"
+        )
     return "".join(rules)
 
 
+def _shade(light: str) -> str:
+    """A colour of the palette on paper of either kind."""
+    return f"light-dark({light}, {DARK.get(light, light)})"
+
+
 def _legend(nodes: Sequence[GraphNode]) -> str:
-    items = [(one, _LEGEND[one]) for one in _roles(nodes)]
+    items: list[tuple[str, str]] = [(one, _LEGEND[one]) for one in _roles(nodes)]
     items += [(f"class-{number}", f"class {number}") for number in _classes(nodes)]
-    rows = "\n".join(f'<li><span class="{css}"></span>{what}</li>' for css, what in items)
+    rows = "\n".join(f'<li><span class="key-{css}"></span>{what}</li>' for css, what in items)
     return f'<ul class="legend">\n{rows}\n</ul>'
 
 
@@ -107,8 +259,8 @@ def _table(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> str:
             f"<td>{escape(computed.get(node.id, node.kind))}</td>",
             f"<td>{_formula(node.formula)}</td>",
             f"<td>{text.shape(node.shape)}</td>",
-            f'<td class="number">{_numbers(node.value)}{_reason("now", node.changed)}</td>',
-            f'<td class="number">{_numbers(node.gradient)}'
+            f'<td class="number">{summary(node.value)}{_reason("now", node.changed)}</td>',
+            f'<td class="number">{summary(node.gradient)}'
             f'{_reason("unavailable", node.unavailable)}</td>',
         ]))
     return "<table>\n" + "\n".join(rows) + "\n</table>"
@@ -126,18 +278,3 @@ def _reason(word: str, reason: str) -> str:
     """The word, which says why when it is pointed at."""
     said = escape(text.label(" ".join(reason.split()), text.MAX_LINE))
     return f' <abbr title="{said}">{word}</abbr>' if reason else ""
-
-
-def _numbers(value: object) -> str:
-    """Numbers, entries of a small array, or the range and the norm of a large one."""
-    if value is None:
-        return ""
-    shown = "<br>".join(escape(line) for line in text.lines(value))
-    if isinstance(value, np.ndarray) and value.size > text.MAX_ENTRIES and value.dtype.kind == "f":
-        shown += f"<br>norm {text.number(_norm(value))}"
-    return shown
-
-
-def _norm(array: np.ndarray[Any, Any]) -> Any:
-    with np.errstate(all="ignore"):  # may overflow to inf, and says so itself
-        return np.linalg.norm(array.astype(np.float64).ravel())

@@ -12,6 +12,8 @@ style sheet in the SVG maps them to the dark ones where the page around the draw
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 PAPER, INK = "#FFFFFF", "#1B1B1B"
 EDGE = "#666666"  #: edges, boxes around scopes, and their text
 
@@ -21,6 +23,7 @@ STYLES = {
     "data": ("#D2DDFC", "#0064A8", {"shape": "record", "style": "filled,dashed"}),
     "operation": ("#FAE6BF", "#A06400", {"shape": "Mrecord", "style": "filled"}),
     "constant": ("#F5F5F5", "#6E6E6E", {"shape": "record", "style": "filled,dotted"}),
+    "module": ("#D3A6E8", "#6A2C8E", {"shape": "record", "style": "filled", "penwidth": "2"}),
     "output": ("#8FD0BE", "#006B4F", {"shape": "Mrecord", "style": "filled", "penwidth": "2.5"}),
 }
 #: what the key of a drawing calls them
@@ -29,6 +32,7 @@ KEYS = {
     "data": "leaf without gradient",
     "operation": "operation",
     "constant": "constant",
+    "module": "closed module",
     "output": "result",
 }
 
@@ -39,6 +43,7 @@ CLASSES = (
 )
 CLASS_INK = "#111111"
 UNCLASSED = PAPER
+MAX_STRIPES = 32  #: in a node; more classes are only written
 MAX_WIDTH = 4  #: as many widths of outline tell apart classes that share a fill
 
 #: what each of the above becomes on dark paper; the fills of classes stay
@@ -47,6 +52,7 @@ DARK = {
     "#D2DDFC": "#0C2C60", "#0064A8": "#6CB6F0",
     "#FAE6BF": "#48300A", "#A06400": "#E0A526",
     "#F5F5F5": "#26292D", "#6E6E6E": "#A9AFB7",
+    "#D3A6E8": "#6A3593", "#6A2C8E": "#D9A6F5",
     "#8FD0BE": "#0A5A42", "#006B4F": "#4FD6AC",
 }  # fmt: skip
 
@@ -63,6 +69,22 @@ def of_class(number: int) -> dict[str, str]:
         "fillcolor": CLASSES[place], "color": CLASS_INK, "fontcolor": CLASS_INK,
         "penwidth": f"{width:g}",
     }  # fmt: skip
+
+
+def of_classes(numbers: Iterable[int]) -> dict[str, str]:
+    """How an array is painted whose entries have classes: a stripe for each, behind its text.
+
+    >>> of_classes([0, 1, 0])["fillcolor"].count(":")
+    1
+    """
+    fills = [_tint(CLASSES[one % len(CLASSES)]) for one in dict.fromkeys(numbers)][:MAX_STRIPES]
+    style = {"style": "filled"} if len(fills) == 1 else {"shape": "box", "style": "striped"}
+    return {"fillcolor": ":".join(fills), "color": CLASS_INK, "fontcolor": CLASS_INK, **style}
+
+
+def _tint(colour: str) -> str:
+    """Half way to white."""
+    return "#" + "".join(f"{(255 + int(colour[k : k + 2], 16)) // 2:02X}" for k in (1, 3, 5))
 
 
 # Where a page says which way it is. Notebooks do not let their outputs know by the standard

@@ -11,7 +11,7 @@ from . import text
 from .local import Recipe
 
 MAX_OPERANDS = 8  #: how many an equation names
-Kind = Literal["leaf", "operation", "constant"]
+Kind = Literal["leaf", "operation", "constant", "module"]
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: arrays have no single "equal"
@@ -21,17 +21,20 @@ class GraphNode:
     Attributes:
         id: ``"n0"``, ``"n1"``, ..., oldest first.
         kind: ``"leaf"`` (a Value or Tensor that no operation made), ``"operation"`` (the
-            result of one), or ``"constant"`` (a number or array that went into an operation).
+            result of one), ``"constant"`` (a number or array that went into an operation), or
+            ``"module"`` (in a folded graph: a closed part, with all that it computes).
         operation: the name of the operation, ``symbol``: how a drawing writes it, ``formula``: the
             operation in LaTeX, ``settings``: those that differ from their defaults, such as
-            ``"axis=0"``; all empty unless ``kind`` is ``"operation"``.
+            ``"axis=0"``; all empty unless ``kind`` is ``"operation"``. Of a module ``operation`` is
+            the kind of its scope, and ``symbol`` what its scope is called.
         label: the name that :func:`trace` was given for it, else the label that the user gave; may
             be empty, and need not be unique.
         shape, dtype: of the array; ``()`` and the name of the type for a plain number.
         value: the number, or a read-only copy of the array.
         gradient: of the traced result with respect to this node; ``None`` where none flows, or
             where it is unavailable.
-        colour: the class that :meth:`Graph.colour` gave it, or ``None``.
+        colour: the class that :meth:`Graph.colour` gave it, or one for each entry of its last axis;
+            ``None`` without.
         changed: empty, or why ``value`` is not, or may not be, the one that was computed with.
         unavailable: empty, or why there is no ``gradient`` although derivatives flow here.
         line: ``"file:number: code"`` of the user's line that made it, where it was recorded under
@@ -39,6 +42,17 @@ class GraphNode:
         recipe: what :meth:`Graph.local` asks for derivatives; ``None`` unless ``kind`` is
             ``"operation"``.
         scope: the id of the innermost :class:`GraphScope` that it belongs to, or empty.
+        held_by: of a leaf: which of the modules that were called hold it, as in ``module`` of a
+            :class:`GraphScope`.
+        count: how many alike it stands for in a folded graph, within the box around it. It then has
+            the ``value`` and ``gradient`` of all of them, along a new first axis.
+        in_a_row: whether these follow each other, each computed from the one before.
+        size: how many nodes of the whole graph it stands for, with all that is inside.
+        parameters: of a module: how many numbers there are in the leaves inside which a gradient
+            flows to.
+
+    A module has the shape, value and gradient of its result, if it has one result; else they are
+    ``()`` and ``None``.
     """
 
     id: str
@@ -52,20 +66,30 @@ class GraphNode:
     dtype: str
     value: Any
     gradient: Any
-    colour: int | None = None
+    colour: int | tuple[int, ...] | None = None
     changed: str = ""
     unavailable: str = ""
     line: str = ""
     recipe: Recipe | None = field(default=None, repr=False)
     scope: str = ""
+    held_by: tuple[str, ...] = ()
+    count: int = 1
+    in_a_row: bool = False
+    size: int = 1
+    parameters: int = 0
 
 
 class Edge(NamedTuple):
-    """``source`` is the argument number ``position`` of the operation ``target`` (both are ids)."""
+    """``source`` is the argument number ``position`` of the operation ``target`` (both are ids).
+
+    In a folded graph, an edge that is ``carried`` leads from each turn of a loop to the next one.
+    Without these, sources stand before their targets in every graph.
+    """
 
     source: str
     target: str
     position: int
+    carried: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,12 +97,17 @@ class GraphScope:
     """A part of the computation that has a name: the call of a layer or of a loss.
 
     Attributes:
-        id: ``"s0"``, ``"s1"``, ..., in the order in which their first nodes were recorded.
+        id: ``"s0"``, ``"s1"``, ..., in the order of their first operations; in a folded graph
+            ``"r0"``, ``"r1"``, ... for loops.
         kind: the class of the module, such as ``"Linear"``, or the name given to ``tg.scope``.
         label: where it is kept among the names that :func:`trace` was given, such as
             ``"layers.0"``; may be empty.
         title: what a drawing writes, such as ``"layers.0: Linear(64, 32)"``.
         outer: the id of the scope around it, or empty.
+        module: ``"m0"``, ``"m1"``, ... for calls of objects such as layers, the same for all calls
+            of one; otherwise empty.
+        count: how many alike it stands for in a folded graph, within the box around it.
+        in_a_row: whether these follow each other, each computed from the one before.
     """
 
     id: str
@@ -86,6 +115,22 @@ class GraphScope:
     label: str
     title: str
     outer: str
+    module: str = ""
+    count: int = 1
+    in_a_row: bool = False
+
+
+def short_labels(nodes: Sequence[GraphNode], scopes: Sequence[GraphScope]) -> dict[str, str]:
+    """Labels of nodes and titles of scopes, by id, without what the box around them says already.
+
+    In a box called ``layers.0`` the node ``layers.0.weight`` is ``weight``.
+    """
+    prefixes = {"": ""}  # by the id of a scope; a loop has no name, so that around it counts
+    for one in scopes:
+        prefixes[one.id] = f"{one.label}." if one.label else prefixes[one.outer]
+    return {node.id: node.label.removeprefix(prefixes[node.scope]) for node in nodes} | {
+        one.id: one.title.removeprefix(prefixes[one.outer]) for one in scopes
+    }
 
 
 def names(nodes: Sequence[GraphNode]) -> dict[str, str]:
@@ -98,10 +143,10 @@ def names(nodes: Sequence[GraphNode]) -> dict[str, str]:
 
 
 def equations(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> dict[str, str]:
-    """For every operation what it computes from what, such as ``a × b`` or ``tanh(n3)``."""
+    """For every single operation what it computes from what: ``a × b``, or ``tanh(n3)``."""
     called = names(nodes)
     for node in nodes:
-        if node.kind == "constant" and node.shape == ():
+        if node.kind == "constant" and node.shape == () and node.size == 1:
             called[node.id] = text.inline(node.value)
     operands: dict[str, list[str]] = {node.id: [] for node in nodes}
     for edge in edges:
@@ -109,11 +154,14 @@ def equations(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> dict[str, st
             is_last = edge.position == MAX_OPERANDS
             operands[edge.target].append("…" if is_last else called[edge.source])
     return {
-        node.id: _equation(node, operands[node.id]) for node in nodes if node.kind == "operation"
+        node.id: equation(node, operands[node.id])
+        for node in nodes
+        if node.kind == "operation" and node.size == 1
     }
 
 
-def _equation(node: GraphNode, operands: list[str]) -> str:
+def equation(node: GraphNode, operands: Sequence[str]) -> str:
+    """What an operation does to these operands, in the words of a program."""
     symbol = text.label(node.symbol)
     is_sign = not any(character.isalpha() for character in symbol)
     if node.operation == "getitem":
@@ -123,4 +171,4 @@ def _equation(node: GraphNode, operands: list[str]) -> str:
     if is_sign and len(operands) == 1 and node.operation == "negative":
         return symbol + operands[0]
     settings = [node.settings] if node.settings else []
-    return f"{text.label(node.operation)}({', '.join(operands + settings)})"
+    return f"{text.label(node.operation)}({', '.join([*operands, *settings])})"

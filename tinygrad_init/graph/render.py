@@ -79,8 +79,9 @@ def _refuse_large(node_count: int) -> None:
     if node_count > MAX_NODES:
         raise GraphError(
             f"a drawing of {node_count:,} nodes (more than {MAX_NODES:,}) would take very long and "
-            f"nobody could read it: trace a smaller part, such as one sample or one layer, or "
-            f"write the graph with .render('graph.dot') and lay it out with another tool"
+            f"nobody could read it: fold it (detail=None does), trace a smaller part, such as one "
+            f"sample or one layer, or write the graph with .render('graph.dot') and lay it out "
+            f"with another tool"
         )
 
 

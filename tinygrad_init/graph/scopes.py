@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,35 +19,58 @@ from .parts import GraphScope
 
 MAX_TITLE = 48  #: characters of a module's own description that stand in a title
 
-
 #: Arguments that no operation of the tape made, by place, with the operations that use them.
 Uses = dict[int, tuple[Any, list[Node]]]
 
 
-def innermost(uses: Uses) -> dict[int, scope | None]:
+class Modules(NamedTuple):
+    """The objects that computed: layers and the like.
+
+    Attributes:
+        scopes: in the order of their first operations, outer ones before inner ones.
+        ids: ``"m0"``, ``"m1"``, ... in the order of their first calls, by identity.
+        holding: for every node that they hold, by identity, the ids of those that do.
+        alive: the objects themselves, so that no other object gets their identity meanwhile.
+    """
+
+    scopes: list[scope]
+    ids: dict[int, str]
+    holding: dict[int, list[str]]
+    alive: list[Any]
+
+
+def modules(of_operations: Iterable[scope | None]) -> Modules:
+    """The owners of scopes, and what they hold."""
+    found = Modules(list(_known(of_operations).values()), {}, {}, [])
+    for one in found.scopes:
+        owner = one.owner
+        if owner is None or id(owner) in found.ids:
+            continue
+        found.ids[id(owner)] = name = f"m{len(found.ids)}"
+        found.alive.append(owner)
+        for key in {id(node) for node in nodes_in(owner)}:
+            found.holding.setdefault(key, []).append(name)
+    return found
+
+
+def innermost(uses: Uses, known: Modules) -> dict[int, scope | None]:
     """The scope that each argument belongs to which no operation of the tape made."""
-    held: dict[int, set[int]] = {}  # by owner: the nodes that it holds
     found: dict[int, scope | None] = {}
     for key, (argument, users) in uses.items():
         inside = _common([user.scope for user in users])
-        while inside is not None and not _belongs(argument, inside, held):
+        while inside is not None and not _belongs(argument, inside, known):
             inside = inside.outer
         found[key] = inside
     return found
 
 
-def _belongs(argument: Any, inside: scope, held: dict[int, set[int]]) -> bool:
+def _belongs(argument: Any, inside: scope, known: Modules) -> bool:
     if not isinstance(argument, Node):
         is_data = isinstance(argument, np.ndarray) and argument.ndim and argument.dtype != bool
         return not is_data
     if argument.scope is inside:  # a mask that was drawn there
         return True
-    owner = inside.owner
-    if owner is None:
-        return False
-    if id(owner) not in held:
-        held[id(owner)] = {id(node) for node in nodes_in(owner)}
-    return id(argument) in held[id(owner)]
+    return known.ids.get(id(inside.owner)) in known.holding.get(id(argument), ())
 
 
 def _common(scopes: Sequence[scope | None]) -> scope | None:
@@ -68,31 +91,46 @@ def _chain(inner: scope | None) -> list[scope]:
     return chain
 
 
-def described(of_nodes: Iterable[scope | None], names: Any) -> tuple[list[GraphScope], list[str]]:
+def _known(of_nodes: Iterable[scope | None]) -> dict[int, scope]:
+    """Each scope once, outer ones before inner ones, by identity."""
+    found: dict[int, scope] = {}
+    for inner in of_nodes:
+        if inner is not None and id(inner) not in found:
+            found |= {id(one): one for one in reversed(_chain(inner)) if id(one) not in found}
+    return found
+
+
+def described(
+    of_nodes: Sequence[scope | None], names: Any, known: Modules | None = None
+) -> tuple[list[GraphScope], list[str]]:
     """The scopes as data, and for each node the id of its own.
 
     Args:
         of_nodes: for each node of a graph, oldest first, its scope.
         names: as :func:`trace` was given them.
+        known: as :func:`modules` found them; without, no scope says which module it is of.
     """
-    given = list(of_nodes)
-    known = {id(one): one for inner in given for one in reversed(_chain(inner))}
-    ids = {key: f"s{k}" for k, key in enumerate(known)}
-    labels = {} if names is None else names_of_owners(names)
+    ids: dict[int, str] = {}
     scopes = []
-    for key, one in known.items():
-        label = labels.get(id(one.owner), "")
-        title = ": ".join(filter(None, [label, _description(one)]))
+    labels = {} if names is None else names_of_owners(names)
+    written: dict[int, str] = {}  # by owner, who may be called a thousand times
+    for key, one in _known([*(known.scopes if known else ()), *of_nodes]).items():
+        owner = one.owner
+        if id(owner) not in written:
+            written[id(owner)] = "" if owner is None else _description(owner)
+        label = "" if owner is None else labels.get(id(owner), "")
+        title = ": ".join(filter(None, [label, written[id(owner)] or one.name]))
         outer = "" if one.outer is None else ids[id(one.outer)]
-        scopes.append(GraphScope(ids[key], one.name, label, title, outer))
-    return scopes, ["" if one is None else ids[id(one)] for one in given]
+        ids[key] = f"s{len(ids)}"
+        module = known.ids.get(id(owner), "") if known else ""
+        scopes.append(GraphScope(ids[key], one.name, label, title, outer, module))
+    return scopes, ["" if one is None else ids[id(one)] for one in of_nodes]
 
 
-def _description(one: scope) -> str:
-    """A module's own, if it is short and like ``Linear(64, 32)``; else the name of the scope."""
+def _description(owner: Any) -> str:
+    """An object's own, if it is short and like ``Linear(64, 32)``."""
     try:
-        said = repr(one.owner)
+        said = repr(owner)
     except Exception:  # a user's __repr__; a drawing does not fail for it
-        return one.name
-    is_call = re.fullmatch(r"\w+\(.*\)", said) and len(said) <= MAX_TITLE
-    return said if is_call else one.name
+        return ""
+    return said if len(said) <= MAX_TITLE and re.fullmatch(r"\w+\(.*\)", said) else ""

@@ -1,4 +1,9 @@
-r"""The derivatives of operations as formulas: of numbers, and as products with a matrix."""
+r"""The local derivatives of operations as formulas: of numbers, or entry by entry.
+
+>>> from tinygrad_init import Value
+>>> slope(Value(0.5).tanh(), 0, "y", ["x"])
+'1 - y^2'
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from ..autograd import F, Node
-from ..autograd.axes import axes_of
+from ..autograd.operations.activations import SELU_ALPHA, SELU_SCALE
 from ..autograd.tape import data_of
-from .symbols import in_brackets, number, partial
+from .symbols import factor, number, partial
+from .text import DIGITS
 
-#: ``%(x)s`` and ``%(y)s`` are the operands, ``%(z)s`` is the result; one formula for each operand
+#: ``%(x)s`` and ``%(y)s`` are the operands, ``%(z)s`` is the result, other names are settings; one
+#: formula for each operand. As in Iverson's notation, [...] is 1 where it is true, else 0.
 SLOPES: dict[str, tuple[str, ...]] = {
     "add": ("1", "1"),
     "subtract": ("1", "-1"),
@@ -25,6 +32,14 @@ SLOPES: dict[str, tuple[str, ...]] = {
     "square": (r"2 %(x)s",),
     "hypot": (r"\frac{%(x)s}{%(z)s}", r"\frac{%(y)s}{%(z)s}"),
     "absolute": (r"\operatorname{sign}(%(x)s)",),
+    "maximum": (
+        r"[%(x)s > %(y)s] + \frac{1}{2} [%(x)s = %(y)s]",
+        r"[%(y)s > %(x)s] + \frac{1}{2} [%(x)s = %(y)s]",
+    ),
+    "minimum": (
+        r"[%(x)s < %(y)s] + \frac{1}{2} [%(x)s = %(y)s]",
+        r"[%(y)s < %(x)s] + \frac{1}{2} [%(x)s = %(y)s]",
+    ),
     "exp": ("%(z)s",),
     "exp2": (r"%(z)s \ln 2",),
     "expm1": ("%(z)s + 1",),
@@ -41,144 +56,80 @@ SLOPES: dict[str, tuple[str, ...]] = {
     "arcsin": (r"\frac{1}{\sqrt{1 - %(x)s^2}}",),
     "arccos": (r"-\frac{1}{\sqrt{1 - %(x)s^2}}",),
     "arctan": (r"\frac{1}{1 + %(x)s^2}",),
+    "arctan2": (
+        r"\frac{%(y)s}{%(x)s^2 + %(y)s^2}",
+        r"-\frac{%(x)s}{%(x)s^2 + %(y)s^2}",
+    ),
     "sinh": (r"\cosh(%(x)s)",),
     "cosh": (r"\sinh(%(x)s)",),
     "tanh": ("1 - %(z)s^2",),
     "arcsinh": (r"\frac{1}{\sqrt{%(x)s^2 + 1}}",),
     "arccosh": (r"\frac{1}{\sqrt{%(x)s^2 - 1}}",),
     "arctanh": (r"\frac{1}{1 - %(x)s^2}",),
-    "where": ("0", "%(x)s", "1 - %(x)s"),  # the first is the condition, 1 or 0
     "relu": (r"[%(x)s > 0]",),
+    "leaky_relu": (r"[%(x)s > 0] + %(slope)s \, [%(x)s \le 0]",),
+    "elu": (r"[%(x)s > 0] + %(alpha)s \, e^{%(x)s} \, [%(x)s \le 0]",),
+    "selu": (r"%(scale)s \, [%(x)s > 0] + %(scale_alpha)s \, e^{%(x)s} \, [%(x)s \le 0]",),
     "sigmoid": (r"%(z)s (1 - %(z)s)",),
     "softplus": (r"\sigma(%(x)s)",),
+    "silu": (r"\sigma(%(x)s) + %(z)s (1 - \sigma(%(x)s))",),
+    "normal_cdf": (r"\frac{e^{-%(x)s^2 / 2}}{\sqrt{2 \pi}}",),
+    "gelu": (r"\Phi(%(x)s) + %(x)s \, \frac{e^{-%(x)s^2 / 2}}{\sqrt{2 \pi}}",),
+    "softsign": (r"\frac{1}{(1 + |%(x)s|)^2}",),
+    "hardtanh": (r"[|%(x)s| \le 1]",),
 }
+_CONSTANTS = {"scale": SELU_SCALE, "scale_alpha": SELU_SCALE * SELU_ALPHA}
 
 ONE, MINUS_ONE = "1", "-1"
 
 
-def slope(node: Node, position: int, result: str, operands: Sequence[str]) -> str:
+def slope(
+    node: Node, position: int, result: str, operands: Sequence[str], digits: int | None = DIGITS
+) -> str:
     """The local derivative of an operation on numbers, or entry by entry, as a formula.
 
     Without one in the table it is only named: ∂z/∂x.
     """
+    named = partial(result, operands[position])
     operation = node.operation
     if operation is None or F.rows.get(operation.name) is not operation:
-        return partial(result, operands[position])
+        return named
     exponent = data_of(node.arguments[-1])
     is_constant = not isinstance(node.arguments[-1], Node) and np.ndim(exponent) == 0
     if operation.name == "power" and position == 0 and is_constant:
-        return _slope_of_power(operands[0], exponent)
-    templates = SLOPES.get(operation.name)
-    if templates is None:
-        return partial(result, operands[position])
-    named = dict(zip("xy", operands, strict=False))
-    return templates[position] % {**named, "z": result}
+        return _slope_of_power(operands[0], exponent, digits)
+    if operation.name == "where":
+        return _slope_of_where(node, position, operands[0])
+    if operation.name == "clip":
+        return _slope_of_clip(operands[0], **node.params) or named
+    if operation.name not in SLOPES:
+        return named
+    settings = {
+        name: factor(value, digits) for name, value in {**_CONSTANTS, **node.params}.items()
+    }
+    known = {**settings, **dict(zip("xy", operands, strict=False)), "z": result}
+    return SLOPES[operation.name][position] % known
 
 
-def _slope_of_power(x: str, exponent: Any) -> str:
+def _slope_of_power(x: str, exponent: Any, digits: int | None) -> str:
     """``3 x^2``: nobody writes ``3 x^{3 - 1}``."""
     if exponent == 1:
         return ONE
-    raised = x if exponent == 2 else f"{x}^{{{number(exponent - 1)}}}"
-    return rf"{number(exponent)} \, {raised}"
+    raised = x if exponent == 2 else f"{x}^{{{number(exponent - 1, digits)}}}"
+    return rf"{number(exponent, digits)} \, {raised}"
 
 
-def back(
-    node: Node, position: int, result: str, operands: Sequence[str], upstream: str
-) -> str:
-    """What ``upstream``, the gradient at the result of an operation, gives for one argument."""
-    operation = node.operation
-    assert operation is not None
-    x, z = node.arguments[position], node
-    own = F.rows.get(operation.name)
-    if own is operation and operation.scalar is not None:
-        told = _entry_by_entry(node, position, result, operands, upstream)
-        if told:
-            return _summed(np.shape(data_of(x)), np.shape(z._data), told)
-    if own is operation and operation.name in _BACK:
-        told = _BACK[operation.name](node, position, operands, upstream)
-        if told:
-            return told
-    return rf"({partial(result, operands[position])})^{{\mathsf T}} {upstream}"
+def _slope_of_where(node: Node, position: int, condition: str) -> str:
+    """Whether it is this one that was chosen."""
+    is_bool = np.asarray(data_of(node.arguments[0])).dtype == bool
+    chosen = f"[{condition}]" if is_bool else rf"[{condition} \ne 0]"
+    return chosen if position == 1 else f"1 - {chosen}"
 
 
-def _entry_by_entry(
-    node: Node, position: int, result: str, operands: Sequence[str], upstream: str
-) -> str:
-    local = slope(node, position, result, operands)
-    if local == ONE:
-        return upstream
-    if local == MINUS_ONE:
-        return f"-{upstream}"
-    if local != partial(result, operands[position]):
-        others = [data_of(one) for k, one in enumerate(node.arguments) if k != position]
-        is_number = node.operation is F.multiply and not np.ndim(others[0])
-        sign = r"\," if is_number else r"\odot"
-        return f"{in_brackets(local)} {sign} {upstream}"
-    name = node.operation.name if node.operation else ""
-    if len(node.arguments) == 1 and name.isalnum():
-        return rf"\operatorname{{{name}}}'({operands[0]}) \odot {upstream}"
-    return ""
-
-
-def _summed(shape: tuple[int, ...], whole: tuple[int, ...], told: str) -> str:
-    """What was repeated to fit is summed on the way back."""
-    extra = len(whole) - len(shape)
-    repeated = [*range(extra)]
-    repeated += [extra + k for k, n in enumerate(shape) if n == 1 and whole[extra + k] != 1]
-    if not repeated:
-        return told
-    axes = f"ax{'i' if len(repeated) == 1 else 'e'}s {', '.join(map(str, repeated))}"
-    return rf"\sum_{{\text{{{axes}}}}} {in_brackets(told)}"
-
-
-def _of_matmul(node: Node, position: int, operands: Sequence[str], upstream: str) -> str:
-    x, y = operands
-    ndims = tuple(np.ndim(data_of(argument)) for argument in node.arguments)
-    if min(ndims) < 1 or (ndims not in ((1, 1), (1, 2), (2, 1)) and min(ndims) < 2):
+def _slope_of_clip(x: str, a_min: Any, a_max: Any) -> str:
+    """Whether x is within the bounds, if these are numbers."""
+    if np.ndim(a_min) or np.ndim(a_max):
         return ""
-    left, right = rf"{x}^{{\mathsf T}}", rf"{y}^{{\mathsf T}}"
-    if ndims == (1, 1):
-        return rf"{upstream} \, {y if position == 0 else x}"
-    if ndims == (1, 2):
-        return f"{y} {upstream}" if position == 0 else rf"{x} \, ({upstream})^{{\mathsf T}}"
-    if ndims == (2, 1):
-        return rf"{upstream} \, {right}" if position == 0 else f"{left} {upstream}"
-    told = f"{upstream} {right}" if position == 0 else f"{left} {upstream}"
-    stacks = np.shape(data_of(node.arguments[position]))[:-2]
-    return _summed(stacks, np.shape(node._data)[:-2], told)
-
-
-def _of_sum(node: Node, position: int, operands: Sequence[str], upstream: str) -> str:
-    argument = data_of(node.arguments[0])
-    axes = axes_of(node.params["axis"], np.ndim(argument))
-    if node.operation is F.mean:
-        many = int(np.prod([np.shape(argument)[axis] for axis in axes]))
-        upstream = rf"\frac{{1}}{{{many}}} \, {upstream}"
-    if len(axes) == np.ndim(argument):
-        return rf"{upstream} \text{{ in every entry}}"
-    named = f"ax{'i' if len(axes) == 1 else 'e'}s {', '.join(map(str, axes))}"
-    return rf"{upstream} \text{{ repeated along {named}}}"
-
-
-def _of_transpose(node: Node, position: int, operands: Sequence[str], upstream: str) -> str:
-    if np.ndim(node._data) == 2 and node.params["axes"] in (None, (1, 0)):
-        return rf"({upstream})^{{\mathsf T}}"
-    return rf"{upstream} \text{{ with its axes put back}}"
-
-
-def _moved(words: str) -> Any:
-    return lambda node, position, operands, upstream: rf"{upstream} \text{{ {words}}}"
-
-
-
-
-_BACK: dict[str, Any] = {
-    "matmul": _of_matmul,
-    "sum": _of_sum,
-    "mean": _of_sum,
-    "transpose": _of_transpose,
-    "reshape": _moved("in the shape before"),
-    "getitem": _moved("at its place, 0 elsewhere"),
-    "astype": _moved("in the dtype before"),
-}
+    low = "" if a_min is None else rf"{number(a_min)} \le "
+    high = "" if a_max is None else rf" \le {number(a_max)}"
+    return f"[{low}{x}{high}]" if low or high else ONE

@@ -17,26 +17,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..autograd import Node, Tensor, TinygradInitError, backpropagate, vector_jacobian_products
+from ..autograd.anomaly import add
 from ..autograd.modes import Mode
-from ..autograd.tape import youngest_first
+from .backward import flows_to, only
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One product.
+    """One product, or several that are alike.
 
     Attributes:
         route: what it leads through, in words, from the leaf on: nodes, or entries of them.
         factors: in the order of the formula, from the result back to the leaf for a path; the
             local derivative and the gradient that arrives for an entry.
         product: of all factors.
+        times: how many paths have this route and these factors. They differ only in which argument
+            they take where an operation uses one number twice, and are told together where there
+            are too many paths to tell each.
     """
 
     route: tuple[str, ...]
     factors: tuple[Any, ...]
     product: Any
+    times: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,15 +61,15 @@ class Sum:
     @property
     def count(self) -> int:
         """How many products there are."""
-        return len(self.terms) + self.more
+        return sum(term.times for term in self.terms) + self.more
 
     @property
     def total(self) -> Any:
         """The sum of all of them, exact if the numbers are fractions."""
-        return sum((term.product for term in self.terms), start=self.rest)
+        return sum((term.product * term.times for term in self.terms), start=self.rest)
 
 
-@dataclass(frozen=True, eq=False, slots=True)  # compared by identity: Tensors have no single "=="
+@dataclass(eq=False, slots=True)  # compared by identity: Tensors have no single "=="
 class Use:
     """A node as one argument of an operation: an edge that derivatives flow along."""
 
@@ -72,37 +77,61 @@ class Use:
     position: int
 
 
-def uses_between(y: Node, x: Node) -> dict[Node, list[Use]]:
-    """Every node on a path from x to y, the youngest first, with its uses on such paths."""
-    onward: dict[Node, list[Use]] = {}
-    for node in reversed(youngest_first(y)):  # arguments come first
-        leads = [k for k in open_positions(node) if node.arguments[k] in onward]
-        if node is x or leads:
-            onward[node] = []
+@dataclass(eq=False, slots=True)
+class Between:
+    """All that lies between a leaf x and a result y.
+
+    Attributes:
+        x, y: the ends.
+        uses: of every node on a path, the youngest first, its uses on paths.
+        inward: of each of these nodes the arguments on paths, by position.
+        alone: the node itself, or a twin from which derivatives flow to these arguments only.
+    """
+
+    x: Node
+    y: Node
+    uses: dict[Node, list[Use]]
+    inward: dict[Node, list[int]]
+    alone: dict[Node, Node]
+
+    def products(self, node: Node, gradient: Any) -> Iterator[tuple[int, Any]]:
+        """What ``gradient`` at a node gives for each argument on a path, by position."""
+        found = vector_jacobian_products(self.alone[node], gradient)
+        for position, (_, product) in zip(self.inward[node], found, strict=True):
+            yield position, product
+
+    def gradients(self) -> dict[Node, Any]:
+        """The gradient of y for every node on a path, as ``backward()`` finds it."""
+        found = {self.y: self.y._seed(None, False)}
+        for node in self.uses:  # the youngest first, so its own is complete
+            for position, product in self.products(node, found[node]):
+                argument = node.arguments[position]
+                known = found.get(argument)
+                found[argument] = product if known is None else add(node, known, product)
+        return found
+
+
+def between(tape: Sequence[Node], x: Node) -> Between:
+    """All between x and the result, which is the first of its ``tape``; empty, if no path leads."""
+    y = tape[0]
+    uses: dict[Node, list[Use]] = {}
+    inward: dict[Node, list[int]] = {}
+    alone: dict[Node, Node] = {}
+    for node in reversed(tape):  # arguments come first
+        open_to = flows_to(node)
+        leads = [k for k in open_to if node.arguments[k] in uses]
+        if leads or node is x:
+            uses[node], inward[node] = [], leads
+            alone[node] = node if len(leads) == len(open_to) else only(node, leads)
             for position in leads:
-                onward[node.arguments[position]].append(Use(node, position))
-    return dict(reversed(onward.items()))
-
-
-def open_positions(node: Node) -> list[int]:
-    """The arguments that a gradient flows to, in the order in which the engine gives theirs."""
-    operation = node.operation
-    if operation is None:
-        return []
-    return [
-        position
-        for position, argument in enumerate(node.arguments)
-        if isinstance(argument, Node)
-        and argument.requires_grad
-        and operation.rules[0 if operation.is_variadic else position] is not None
-    ]
-
-
-def products(node: Node, gradient: Any) -> Iterator[tuple[int, Any]]:
-    """What ``gradient`` at an operation gives for each argument, by position."""
-    found = vector_jacobian_products(node, gradient)
-    for position, (_, product) in zip(open_positions(node), found, strict=True):
-        yield position, product
+                uses[node.arguments[position]].append(Use(node, position))
+    # Forward from x some nodes lead nowhere: to an operation without a derivative.
+    onward: dict[Node, list[Use]] = {}
+    for node in reversed(uses):
+        users = [use for use in uses[node] if use.user in onward]
+        if users or node is y:
+            onward[node] = users
+    return Between(x, y, onward if x in onward and x.requires_grad else {}, inward, alone)
 
 
 # Paths through numbers.
@@ -115,6 +144,7 @@ class Way(NamedTuple):
     local: Any
     use: Use | None = None
     onward: Way | None = None
+    times: int = 1  #: how many paths are like it
 
     def steps(self) -> Iterator[tuple[Use, Any]]:
         """Each use on the way to the result, with its local derivative."""
@@ -124,27 +154,64 @@ class Way(NamedTuple):
             way = way.onward
 
 
-def ways(y: Node, x: Node, uses: dict[Node, list[Use]], shown: int) -> tuple[list[Way], int, Any]:
-    """The ``shown`` largest ways from x to y, how many others there are, and the sum of these."""
+def ways(through: Between, shown: int) -> tuple[list[Way], int, Any]:
+    """The ``shown`` largest ways from x to y, how many other paths there are, and their sum.
+
+    If there are more paths than that, those that are alike make one way.
+    """
+    x, y = through.x, through.y
     one = _number(y._seed(None, False))
-    arriving: dict[Node, list[Way]] = {node: [] for node in uses}
-    count = dict.fromkeys(uses, 0)
-    rest: dict[Node, Any] = dict.fromkeys(uses, 0)
-    arriving[y], count[y] = [Way(one, one)], 1
-    for node in uses:  # the youngest first, so all ways from it are complete
-        known = sorted(arriving.pop(node), key=_size, reverse=True)
-        best = known[:shown]
-        rest[node] = sum((way.product for way in known[shown:]), start=rest[node])
+    arriving: dict[Node, list[Way]] = {node: [] for node in through.uses}
+    rest: dict[Node, Any] = dict.fromkeys(through.uses, 0)
+    arriving[y] = [Way(one, one)]
+    count = _count_of_paths(through)
+    are_merged = count > shown
+    for node in through.uses:  # the youngest first, so all ways from it are complete
+        best, left = arriving.pop(node), rest.pop(node)
+        if len(best) > shown:
+            known = sorted(best, key=_size, reverse=True)
+            best = known[:shown]
+            left = sum((way.product * way.times for way in known[shown:]), start=left)
         if node is x:
-            return best, count[node] - len(best), rest[node]
-        for position, found in products(node, node._seed(None, False)):
-            argument, local = node.arguments[position], _number(found)
-            if argument in uses:
-                use = Use(node, position)
-                arriving[argument] += [Way(local * way.product, local, use, way) for way in best]
-                count[argument] += count[node]
-                rest[argument] += local * rest[node] if count[node] > len(best) else 0
+            best.sort(key=_size, reverse=True)
+            return best, count - sum(way.times for way in best), left
+        for use, local, times in _steps(through, node, are_merged):
+            argument = node.arguments[use.position]
+            arriving[argument] += [
+                Way(local * way.product, local, use, way, times * way.times) for way in best
+            ]
+            if left != 0:
+                rest[argument] += local * left * times
     raise AssertionError("x is one of the nodes")
+
+
+def _count_of_paths(through: Between) -> int:
+    """In time that grows with the number of edges; the numbers themselves may have many digits."""
+    counts = dict.fromkeys(through.uses, 0)
+    counts[through.y] = 1
+    for node in through.uses:
+        here = counts.pop(node)
+        if node is through.x:
+            return here
+        for position in through.inward[node]:
+            counts[node.arguments[position]] += here
+    raise AssertionError("x is one of the nodes")
+
+
+def _steps(through: Between, node: Node, are_merged: bool) -> list[tuple[Use, Any, int]]:
+    """An operation's uses of what is on the way, each with its local derivative, and how often."""
+    found = [
+        (Use(node, position), _number(product), 1)
+        for position, product in through.products(node, node._seed(None, False))
+    ]
+    if not are_merged or len(found) == 1:
+        return found
+    alike: dict[tuple[Node, str], tuple[Use, Any, int]] = {}
+    for use, local, _ in found:
+        key = (node.arguments[use.position], repr(local))  # nan is not equal to itself
+        first, _, times = alike.get(key, (use, local, 0))
+        alike[key] = (first, local, times + 1)
+    return list(alike.values())
 
 
 def _number(found: Any) -> Any:
@@ -154,7 +221,7 @@ def _number(found: Any) -> Any:
 
 def _size(way: Way) -> Any:
     """For sorting; nan would not let itself be compared."""
-    size = abs(way.product)
+    size = abs(way.product) * way.times
     return math.inf if isinstance(size, float) and math.isnan(size) else size
 
 
@@ -195,14 +262,14 @@ def column_of_jacobian(use: Use, index: tuple[int, ...]) -> Array:
     operation. The operation is put on leaves of its own, so that these walks end there.
     """
     node, position = use.user, use.position
-    arguments = [
-        type(one)._wrap(one._data) if isinstance(one, Node) else one for one in node.arguments
-    ]
-    arguments[position].requires_grad = True
-    alone: Node = type(node)._wrap(node._data)
-    alone.operation, alone.how = node.operation, node.how
-    alone.arguments = tuple(arguments)
-    chosen = np.zeros_like(arguments[position]._data)
+    alone = only(node, [position])
+    alone.evidence = None  # the numbers of these walks are nobody's anomaly
+    leaf = type(node)._wrap(node.arguments[position]._data)
+    leaf.requires_grad = True
+    alone.arguments = tuple(
+        leaf if k == position else one for k, one in enumerate(alone.arguments)
+    )
+    chosen = np.zeros_like(leaf._data)
     chosen[index] = 1
     upstream = Tensor(np.ones_like(node._data), requires_grad=True)
     try:

@@ -1,7 +1,7 @@
 r"""Nodes and numbers in formulas: what stands for them in LaTeX.
 
->>> symbol_of("W1"), symbol_of("loss"), symbol_of("two words")
-('W_{1}', '\\mathrm{loss}', '')
+>>> symbol_of("W1"), symbol_of("loss"), symbol_of("two words"), symbol_of("η"), symbol_of("<b>")
+('W_{1}', '\\mathrm{loss}', '\\text{two words}', '\\eta', '')
 >>> number(-2.0), number(1e-12), factor(-2.0)
 ('-2', '1 \\cdot 10^{-12}', '(-2)')
 """
@@ -9,7 +9,6 @@ r"""Nodes and numbers in formulas: what stands for them in LaTeX.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -17,41 +16,42 @@ from typing import Any
 import numpy as np
 
 from . import text
-from .parts import GraphNode
+from .formula_tree import GREEK_LETTERS
 
-MAX_LETTERS = 20  #: of a label that a formula can carry
-
-
-def symbols(nodes: Sequence[GraphNode]) -> dict[str, str]:
-    """By id: the label where it can stand in a formula and nobody else has it, else the id.
-
-    A constant that is a number stands for itself.
-    """
-    wished = {node.id: symbol_of(node.label) if node.label else "" for node in nodes}
-    uses = Counter(wished.values())
-    return {
-        node.id: factor(node.value)
-        if node.kind == "constant" and node.shape == ()
-        else wished[node.id]
-        if wished[node.id] and uses[wished[node.id]] == 1
-        else f"n_{{{node.id[1:]}}}"
-        for node in nodes
-    }
+MAX_LETTERS = 24  #: of a label that a formula can carry
+GREEK = {letter: "\\" + name for name, letter in GREEK_LETTERS.items()}
 
 
 def symbol_of(label: str) -> str:
-    """A label as one symbol: letters, and a number as its index; empty if it cannot be one.
+    r"""A label as one symbol: a letter or words, and perhaps an index; empty if it cannot be one.
 
     n_3 is how an id is written, and so no label.
+
+    >>> symbol_of("σ2"), symbol_of("w_out"), symbol_of("layers.0.weight"), symbol_of("n3")
+    ('\\sigma_{2}', 'w_{\\mathrm{out}}', '\\text{layers.0.weight}', '')
     """
-    found = re.fullmatch(r"([A-Za-z]+)_?([0-9]*)", label, re.ASCII)
-    if not found or len(label) > MAX_LETTERS:
+    if len(label) > MAX_LETTERS or is_id(label):
         return ""
-    letters, digits = found.groups()
-    if letters == "n" and digits:
+    if found := re.fullmatch(r"([A-Za-z]+|[^\W\d_])_?([0-9]*)", label):
+        letters, digits = found.groups()
+        base = _upright(letters) if letters.isascii() else GREEK.get(letters, "")
+        return f"{base}_{{{digits}}}" if base and digits else base
+    if found := re.fullmatch(r"([A-Za-z]+)_([A-Za-z0-9]+)", label):
+        return f"{_upright(found[1])}_{{{_upright(found[2])}}}"
+    if not re.fullmatch(r"[A-Za-z]([A-Za-z0-9 ._]*[A-Za-z0-9])?", label):
         return ""
-    base = letters if len(letters) == 1 else rf"\mathrm{{{letters}}}"
-    return f"{base}_{{{digits}}}" if digits else base
+    words = " ".join(re.split("[ _]+", label))
+    return _upright(words) if words.isalnum() else rf"\text{{{words}}}"
+
+
+def is_id(label: str) -> bool:
+    """Whether it is how a node without a label is called."""
+    return re.fullmatch("n_?[0-9]+", label) is not None
+
+
+def _upright(letters: str) -> str:
+    """A word is not the product of its letters."""
+    return letters if len(letters) == 1 else rf"\mathrm{{{letters}}}"
 
 
 def partial(of: str, by: str) -> str:
@@ -79,19 +79,17 @@ def entry(of: str, place: Sequence[Any]) -> str:
 
 
 def d(symbol: str) -> str:
-    r"""The differential of a symbol, which no space may tear apart.
+    r"""The differential of a symbol.
 
-    >>> d("W_{1}"), d("\\mathrm{loss}")
-    ('\\mathrm{dW}_{1}', '\\mathrm{dloss}')
+    >>> d("W_{1}")
+    '\\mathrm{d}W_{1}'
     """
-    base, below, index = symbol.partition("_")
-    letters = base.removeprefix(r"\mathrm{").removesuffix("}")
-    return rf"\mathrm{{d{letters}}}{below}{index}"
+    return rf"\mathrm{{d}}{symbol}"
 
 
-def number(x: Any) -> str:
-    """A number in LaTeX, to four significant digits; short integers and fractions exactly."""
-    shown = text.number(x)
+def number(x: Any, digits: int | None = text.DIGITS) -> str:
+    """A number in LaTeX, to some significant digits; short integers and fractions exactly."""
+    shown = text.number(x, digits)
     if found := re.fullmatch(r"(-?)([\d.]+)e([+-]\d+)", shown):
         return rf"{found[1]}{found[2]} \cdot 10^{{{int(found[3])}}}"
     if found := re.fullmatch(r"(-?)(\d+)/(\d+)", shown):
@@ -103,9 +101,9 @@ def number(x: Any) -> str:
     return {"inf": r"\infty", "-inf": r"-\infty", "nan": r"\text{nan}"}.get(shown, shown)
 
 
-def factor(x: Any) -> str:
+def factor(x: Any, digits: int | None = text.DIGITS) -> str:
     """A number as a factor: in brackets if it has a sign."""
-    return in_brackets(number(x))
+    return in_brackets(number(x, digits))
 
 
 def in_brackets(latex: str) -> str:
@@ -118,24 +116,31 @@ def in_brackets(latex: str) -> str:
     return latex
 
 
-def shown(x: Any) -> Fraction | None:
+def shown(x: Any, digits: int | None = text.DIGITS) -> Fraction | None:
     """The number that a reader sees; ``None`` for what is no finite number."""
     try:
-        return Fraction(text.number(x))
+        return Fraction(text.number(x, digits))
     except ValueError:
         return None
 
 
-def is_shown_exactly(x: Any) -> bool:
+def is_shown_exactly(x: Any, digits: int | None = text.DIGITS) -> bool:
     """Whether nothing was rounded."""
-    seen = shown(x)
+    seen = shown(x, digits)
     return seen is not None and (float(seen) if isinstance(x, float) else seen) == x
+
+
+def relation(seen: Fraction | None, exactly: Any, digits: int | None = text.DIGITS) -> str:
+    """Equal, if what a reader computes from the printed numbers is the printed result."""
+    return "=" if seen is not None and seen == shown(exactly, digits) else r"\approx"
 
 
 def count(many: int) -> str:
     r"""How many, in LaTeX: in full where that can be read.
 
-    >>> count(1_048_576), count(2 ** 10_000)
-    ('\\text{1,048,576}', '\\text{about } 10^{3010}')
+    >>> count(7), count(1_048_576), count(2 ** 10_000)
+    ('7', '\\text{1,048,576}', '\\text{about } 10^{3010}')
     """
+    if many < 1_000:
+        return str(many)
     return rf"\text{{{many:,}}}" if many < 10**15 else number(many)

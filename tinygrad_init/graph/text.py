@@ -16,6 +16,8 @@ MAX_LINE = 160  #: the same for a line of the user's code, and for a reason
 MAX_TIP = 600  #: the same for all that is said of a node when it is pointed at
 MAX_ENTRIES = 8  #: entries of an array that a drawing writes out; larger ones are summarised
 MAX_INLINE = 4  #: the same for one line of text
+DIGITS = 4  #: of a number that is not short by itself
+LONG = 10_000_000  #: from here on, whole numbers are rounded, too
 
 # Control characters, lone surrogates, direction overrides and what XML forbids: these would break
 # a file, or reorder the text around them.
@@ -44,26 +46,34 @@ def _visible(character: str) -> str:
     return "␡" if character == "\x7f" else "\N{REPLACEMENT CHARACTER}"
 
 
-def number(x: Any) -> str:
-    """A number to four significant digits; short integers and fractions exactly.
+def number(x: Any, digits: int | None = DIGITS) -> str:
+    """A number to four significant digits; whole numbers and fractions exactly, if short; no -0.
 
-    >>> number(-8.0), number(2 / 3), number(1e-12)
-    ('-8', '0.6667', '1e-12')
+    With ``digits=None`` as many as tell a float from its neighbours.
+
+    >>> number(-8.0), number(2 / 3), number(1e-12), number(1 / 3, None)
+    ('-8', '0.6667', '1e-12', '0.3333333333333333')
     """
     if isinstance(x, (bool, np.bool_)):
         return str(bool(x))
     if isinstance(x, (float, np.floating)):
-        return f"{float(x):.4g}"
+        return _float(float(x), digits)
     if not isinstance(x, (Rational, np.integer)):  # an option such as None
         return label(str(x))
     exact = Fraction(int(x.numerator), int(x.denominator))
-    if abs(exact.numerator) < 10_000_000 and exact.denominator < 10_000:
+    if abs(exact.numerator) < LONG and exact.denominator < 10_000:
         return str(exact)
     try:
         rounded = float(exact)
     except OverflowError:
         rounded = 0.0
-    return f"{rounded:.4g}" if rounded else _magnitude(exact)
+    return _float(rounded, digits) if rounded else _magnitude(exact)
+
+
+def _float(x: float, digits: int | None) -> str:
+    if abs(x) < LONG and x == int(x):
+        return str(int(x))
+    return repr(x) if digits is None else f"{x:.{digits}g}"
 
 
 def _magnitude(x: Fraction) -> str:
@@ -81,6 +91,15 @@ def shape(lengths: tuple[int, ...]) -> str:
     if len(lengths) == 1:
         return f"{lengths[0]} entr{'y' if lengths[0] == 1 else 'ies'}"
     return "×".join(map(str, lengths))
+
+
+def repetition(count: int, in_a_row: bool) -> str:
+    """What is written behind the name of several.
+
+    >>> repetition(100, False), repetition(50, True), repetition(1, False)
+    (' × 100', ' × 50 in a row', '')
+    """
+    return "" if count == 1 else f" × {count:,}{' in a row' if in_a_row else ''}"
 
 
 def lines(value: Any, at_most: int = MAX_ENTRIES) -> list[str]:
@@ -126,6 +145,16 @@ def inline(value: Any) -> str:
     return "[" * brackets + ", ".join(rows) + "]" * brackets
 
 
+def in_brackets(value: Any) -> str:
+    """The same beside a sign: in brackets if it has a sign itself.
+
+    >>> in_brackets(2), in_brackets(-2.0)
+    ('2', '(-2)')
+    """
+    shown = inline(value)
+    return f"({shown})" if shown.startswith("-") else shown
+
+
 def settings(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     """The settings of an operation that are not the default ones.
 
@@ -139,12 +168,18 @@ def settings(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
         if name == "index":
             told.append("index=" + _index(value))
         elif not _same(value, defaults.get(name)):
-            told.append(f"{label(name)}={label(str(value))}")
+            told.append(f"{label(name)}={label(_setting(value))}")
     return ", ".join(told)
 
 
 def _same(value: Any, default: Any) -> bool:
     return value is default or (type(value) is type(default) and bool(np.all(value == default)))
+
+
+def _setting(value: Any) -> str:
+    """As it is written in a program: a dtype by its name."""
+    is_dtype = isinstance(value, type) and issubclass(value, np.generic)
+    return value.__name__ if is_dtype else str(value)
 
 
 def _index(index: Any) -> str:

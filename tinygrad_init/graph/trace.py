@@ -7,17 +7,30 @@ from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autograd import DataError, GraphError, Node, scope
+from ..autograd import DataError, GraphError, Node
 from ..autograd.tape import youngest_first
-from . import backward, dot, export, notebook, page, render, scopes, text, tree
+from . import backward, dot, export, merge, notebook, page, render, scopes, text, tree
 from .backward import flows
+from .fold import Detail, Folding, Names
+from .folded import SMALL, fold
 from .local import LocalDerivative, Quantity, Recipe, local_derivatives
 from .naming import names_of
 from .parts import Edge, GraphNode, GraphScope
+from .plates import Ints
+
+
+class _Fold(NamedTuple):
+    """How a folded graph came about."""
+
+    whole: Graph
+    members: list[Ints]
+    detail: Detail
+    opened: Names
+    closed: Names
 
 
 class Graph:
@@ -28,6 +41,7 @@ class Graph:
         edges: a list of :class:`Edge`, one for every use of a node as an argument.
         scopes: a list of :class:`GraphScope`, outer ones before inner ones: the calls of modules
             and losses. A node says in ``scope`` which one it belongs to.
+        whole: the graph of which this is a folded one, else this graph itself.
 
     Numbers and arrays are those of the moment of tracing: later steps of an optimiser do not
     change a graph. Printing it shows a tree; a notebook shows the drawing.
@@ -39,6 +53,70 @@ class Graph:
         self.nodes = nodes
         self.edges = edges
         self.scopes = list(scopes)
+        self._fold: _Fold | None = None
+
+    @property
+    def whole(self) -> Graph:
+        """The graph with every node, of which :meth:`fold` may have made this one."""
+        return self._fold.whole if self._fold else self
+
+    def fold(self, detail: Detail = None, opened: Names = (), closed: Names = ()) -> Graph:
+        """A smaller graph, in which closed modules and what is repeated are one node each.
+
+        Args:
+            detail: a depth: 0 closes every module, 1 opens the outermost ones, and so on;
+                ``"modules"`` closes those that contain no others; ``"repeats"`` none. In all of
+                these, what is computed alike four times or more is one node or box with a count:
+                the examples of a batch, the neurons of a layer, the steps of a loop.
+                ``"operations"`` is the whole graph. ``None`` shows as much of this as can be read.
+            opened: what to show the inside of all the same: labels, kinds or ids of ``scopes``.
+            closed: what to close all the same.
+
+        A folded graph can be drawn, printed and coloured like any other. To open it, fold it again.
+
+        Raises:
+            DataError: for another detail, or for a name that no module of this graph has.
+
+        >>> from tinygrad_init import Value
+        >>> y = Value(1.0, label="x")
+        >>> for _ in range(1000):
+        ...     y = y.tanh()
+        >>> g = trace(y).fold()
+        >>> g
+        Graph(3 nodes, 2 edges), folded from 1,001 nodes
+        >>> [(node.symbol, node.count) for node in g.nodes]
+        [('', 1), ('tanh', 999), ('tanh', 1)]
+        """
+        whole = self.whole
+        if detail is None and len(whole.nodes) <= SMALL:
+            detail = "operations"
+        if detail == "operations" and not closed:
+            return whole
+        how = "repeats" if detail == "operations" else detail
+        found = fold(whole._folding, how, opened, closed)
+        graph = Graph(found.nodes, found.edges, found.scopes)
+        graph._fold = _Fold(whole, found.members, detail, opened, closed)
+        return graph
+
+    def _with(self, detail: Detail) -> Graph:
+        """This graph, or folded if it was not; a folded one stays as it is unless asked."""
+        return self if self._fold and detail is None else self.fold(detail)
+
+    @property
+    def note(self) -> str:
+        """What a reader of a folded graph should know; otherwise empty."""
+        if not self._fold:
+            return ""
+        told = f"{len(self.whole.nodes):,} nodes folded to {len(self.nodes):,}"
+        counts = [node.count for node in self.nodes] + [one.count for one in self.scopes]
+        most = max(counts)
+        if most == 1:
+            return told
+        return f"{told}; × {most:,} stands for {most:,} alike, with the range of their numbers"
+
+    @cached_property
+    def _folding(self) -> Folding:
+        return Folding(self.nodes, self.edges, self.scopes)
 
     @property
     def output(self) -> GraphNode:
@@ -50,6 +128,8 @@ class Graph:
 
         The gradient of a node is the sum, over the edges that leave it, of the gradient of the
         target times this. It is computed when it is asked for, from the numbers in the graph.
+
+        An edge of a folded graph may stand for many; then it has no one derivative, and says so.
 
         Args:
             edge: one of ``edges``.
@@ -66,6 +146,8 @@ class Graph:
         >>> [g.local(edge) and g.local(edge).value for edge in g.edges]
         [Fraction(1, 2), None]
         """
+        if self._fold:
+            return self._local_of_several(edge)
         sources = self._sources.get(edge.target, [])
         if not 0 <= edge.position < len(sources) or sources[edge.position] != edge.source:
             raise DataError(f"this graph has no {edge}: use one of graph.edges")
@@ -80,9 +162,28 @@ class Graph:
             )
         return self._locals[edge.target][edge.position]
 
+    def _local_of_several(self, edge: Edge) -> LocalDerivative | None:
+        if edge not in self._edges:
+            raise DataError(f"this graph has no {edge}: use one of graph.edges")
+        source, target = self._by_id[edge.source], self._by_id[edge.target]
+        if target.kind == "operation" and target.size == 1:
+            one = self.whole._sources[edge.target][edge.position]
+            return self.whole.local(Edge(one, edge.target, edge.position))
+        if not merge.has_gradient(source) or not merge.has_gradient(target):
+            return None
+        what = "operations" if target.kind == "operation" else "nodes"
+        return LocalDerivative(
+            target.operation, edge.position, target.shape + source.shape,
+            unavailable=f"stands for {target.size:,} {what}: open it with graph.fold",
+        )  # fmt: skip
+
     @cached_property
     def _by_id(self) -> dict[str, GraphNode]:
         return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def _edges(self) -> frozenset[Edge]:
+        return frozenset(self.edges)
 
     @cached_property
     def _sources(self) -> dict[str, list[str]]:
@@ -97,12 +198,16 @@ class Graph:
         """What :meth:`local` has found so far."""
         return {}
 
-    def colour(self, classes: Mapping[str, int]) -> Graph:
+    def colour(self, classes: Mapping[str, int | Sequence[int]]) -> Graph:
         """The same graph with nodes coloured by class instead of by kind.
+
+        A folded graph is coloured with all that it stands for, and folded again, since nodes of
+        different classes are not alike.
 
         Args:
             classes: from the label of nodes (or the id of one) to the number of a class, counted
-                from 0. The drawing also writes the number, since not everybody sees colours.
+                from 0. An array may have a class for each entry of its last axis, such as the
+                neurons of a layer. Drawings also write numbers, since not everybody sees colours.
 
         Raises:
             DataError: if no node has that label or id, or a class has no such number.
@@ -112,6 +217,8 @@ class Graph:
         >>> [node.colour for node in trace(a + b).colour({"a": 0, "b": 0}).nodes]
         [0, 0, None]
         """
+        if self._fold:
+            return self._colour_all(classes)
         labels = {node.label for node in self.nodes if node.label}
         unknown = [str(key) for key in classes.keys() - labels - {node.id for node in self.nodes}]
         if unknown:
@@ -119,23 +226,38 @@ class Graph:
                 f"no node of this graph has the label or id {text.label(min(unknown))!r}: "
                 f"use labels given by label=, or ids as in graph.nodes"
             )
-        for number in classes.values():
-            if not isinstance(number, (int, np.integer)) or number < 0:
-                raise DataError(f"classes are counted from 0, got {text.label(repr(number))}")
-        by_id = {key: number for key, number in classes.items() if key not in labels}
+        given = {key: _classes(number) for key, number in classes.items()}
+        by_id = {key: number for key, number in given.items() if key not in labels}
         nodes = [
-            replace(node, colour=by_id.get(node.id, classes.get(node.label, node.colour)))
+            _coloured(node, by_id.get(node.id, given.get(node.label, node.colour)))
             for node in self.nodes
         ]
         return Graph(nodes, self.edges, self.scopes)
 
-    def to_dot(self, direction: str | None = None, legend: bool = False) -> str:
+    def _colour_all(self, classes: Mapping[str, int | Sequence[int]]) -> Graph:
+        assert self._fold is not None
+        whole, members, detail, opened, closed = self._fold
+        given: dict[str, int | Sequence[int]] = {}
+        for key, number in classes.items():
+            inside = [
+                whole.nodes[k].id
+                for node, some in zip(self.nodes, members, strict=True)
+                if key in (node.id, node.label)
+                for k in some.tolist()
+            ]
+            given |= dict.fromkeys(inside or [key], number)
+        return whole.colour(given).fold(detail, opened, closed)
+
+    def to_dot(
+        self, direction: str | None = None, legend: bool = False, detail: Detail = None
+    ) -> str:
         """The drawing in Graphviz's language; the same graph gives the same text.
 
         Args:
             direction: "LR", from left to right, or "TB", from top to bottom; by itself a drawing
                 goes from left to right unless it would be wider than a page.
             legend: whether a row of keys says what the outlines mean.
+            detail: as :meth:`fold` takes it; ``"operations"`` draws every node.
 
         Raises:
             DataError: for any other direction.
@@ -148,11 +270,16 @@ class Graph:
             n1 -> n2...
         }
         """
+        return self._with(detail)._dot(direction, legend)
+
+    def _dot(self, direction: str | None, legend: bool) -> str:
         if direction not in ("LR", "TB", None):
             raise DataError(f"a drawing goes 'LR' or 'TB', got direction={direction!r}")
-        return dot.to_dot(self.nodes, self.edges, direction, self.scopes, legend)
+        return dot.to_dot(self.nodes, self.edges, direction, self.scopes, legend, self.note)
 
-    def to_svg(self, direction: str | None = None, legend: bool = True) -> str:
+    def to_svg(
+        self, direction: str | None = None, legend: bool = True, detail: Detail = None
+    ) -> str:
         """The drawing as an ``<svg>`` element: one ``class="node"`` group for each node.
 
         It is dark where the page around it is, and a file by itself follows the reader's system.
@@ -160,24 +287,40 @@ class Graph:
         Args:
             direction: as :meth:`to_dot` takes it.
             legend: whether a row of keys says what the outlines mean.
+            detail: as :meth:`fold` takes it.
 
         Raises:
             GraphError: if there is nothing to draw with (the message says what to install), or if
                 the graph is too large to be laid out.
         """
-        return render.svg(self.to_dot(direction, legend), len(self.nodes))
+        return self._with(detail)._svg(direction, legend)
 
-    def to_html(self, direction: str | None = None) -> str:
-        """A page that needs nothing else: the drawing, a legend, and a table of the nodes.
+    def _svg(self, direction: str | None, legend: bool) -> str:
+        return render.svg(self._dot(direction, legend), len(self.nodes))
+
+    def to_html(self, direction: str | None = None, detail: Detail = None) -> str:
+        """A page that needs nothing else, neither a network nor a server.
+
+        It steps through the computation, forward and backward, one node and one term of the chain
+        rule at a time; opens and closes modules, searches, and shows for each node its gradient as
+        a sum. Without JavaScript it shows the drawing, a table, and all sums.
 
         Args:
-            direction: as :meth:`to_dot` takes it.
+            direction: as :meth:`to_dot` takes it; by itself the page chooses what suits its window.
+            detail: as :meth:`fold` takes it.
 
         Raises:
             GraphError: as :meth:`to_svg` does.
         """
-        drawing = self.to_svg(direction, legend=False)  # the page has its own
-        return page.to_html(self.nodes, self.edges, drawing)
+        return self._with(detail)._html(direction)
+
+    def _html(self, direction: str | None) -> str:
+        first = direction or dot.suiting(self.nodes, self.edges, self.scopes)
+        directions = {first, "LR", "TB"} if len(self.nodes) <= page.MAX_TURNED else {first}
+        drawings = {each: self._svg(each, legend=False) for each in sorted(directions)}
+        return page.to_html(
+            self.nodes, self.edges, self.scopes, drawings, first, bool(direction), self.note
+        )
 
     def to_json(self) -> str:
         """The graph for other programs: the schema is that of :mod:`~tinygrad_init.graph.export`.
@@ -195,8 +338,11 @@ class Graph:
         path: str | os.PathLike[str],
         direction: str | None = None,
         legend: bool = True,
+        detail: Detail = None,
     ) -> Path:
         """Write the drawing to a file, in the format that its suffix says.
+
+        A graph of more nodes than can be read is folded first, and says so; ``.json`` has them all.
 
         ``.svg`` and ``.html`` need Graphviz's ``dot`` or the extra ``render``; ``.png`` and
         ``.pdf`` need ``dot``; ``.dot`` and ``.json`` need neither. A file appears whole or not at
@@ -207,6 +353,7 @@ class Graph:
             direction: of a drawing, as :meth:`to_dot` takes it.
             legend: whether ``.svg``, ``.png`` and ``.pdf`` have a row of keys; the text of a
                 ``.dot`` is that of the graph alone, and ``.html`` always says what is what.
+            detail: as :meth:`fold` takes it.
 
         Returns:
             The path.
@@ -224,16 +371,17 @@ class Graph:
         """
         target = Path(path)
         suffix = render.known_suffix(target)
+        shown = self if suffix == ".json" and detail is None else self._with(detail)
         if suffix == ".dot":
-            content = self.to_dot(direction).encode()
+            content = shown._dot(direction, legend=False).encode()
         elif suffix == ".json":
-            content = self.to_json().encode()
+            content = shown.to_json().encode()
         elif suffix == ".svg":
-            content = self.to_svg(direction, legend).encode()
+            content = shown._svg(direction, legend).encode()
         elif suffix == ".html":
-            content = self.to_html(direction).encode()
+            content = shown._html(direction).encode()
         else:
-            content = render.picture(self.to_dot(direction, legend), suffix, len(self.nodes))
+            content = render.picture(shown._dot(direction, legend), suffix, len(shown.nodes))
         render.write_whole(target, content)
         return target
 
@@ -251,15 +399,59 @@ class Graph:
         except GraphError as error:
             return notebook.with_text(str(self), str(error))
 
+    def to_text(self, detail: Detail = None) -> str:
+        """The graph as an indented tree: each node above what it was computed from.
+
+        Args:
+            detail: as :meth:`fold` takes it. ``None`` folds a graph of more than a few hundred
+                nodes, and cuts off what is left after as many lines; ``"operations"`` does neither.
+
+        >>> from tinygrad_init import Value
+        >>> y = Value(1.0, label="x")
+        >>> for _ in range(1000):
+        ...     y = y.tanh()
+        >>> print(trace(y).to_text())
+        1,001 nodes folded to 3; ...
+        n1000 = tanh(n1): data 0.03868, grad 1
+          n1 tanh × 999 in a row: data 0.0387 … 0.7616, grad 0.0001231 … 0.9985
+            n0 x: data 1, grad 5.171e-05
+        """
+        if detail is None and len(self.nodes) <= tree.MAX_LINES:
+            return tree.to_text(self.nodes, self.edges, self.note)
+        one = self._with(detail)
+        return tree.to_text(one.nodes, one.edges, one.note, cut=detail is None)
+
     def __str__(self) -> str:
-        return tree.to_text(self.nodes, self.edges)
+        return self.to_text()
 
     def __repr__(self) -> str:
-        return f"Graph({_count(self.nodes, 'node')}, {_count(self.edges, 'edge')})"
+        shown = f"Graph({_count(self.nodes, 'node')}, {_count(self.edges, 'edge')})"
+        return f"{shown}, folded from {_count(self.whole.nodes, 'node')}" if self._fold else shown
+
+
+def _classes(given: int | Sequence[int]) -> int | tuple[int, ...]:
+    if isinstance(given, (list, tuple, np.ndarray)):
+        return tuple(map(_class, given))
+    return _class(given)
+
+
+def _class(number: Any) -> int:
+    if not isinstance(number, (int, np.integer)) or number < 0:
+        raise DataError(f"classes are counted from 0, got {text.label(repr(number))}")
+    return int(number)
+
+
+def _coloured(node: GraphNode, colour: int | tuple[int, ...] | None) -> GraphNode:
+    if isinstance(colour, tuple) and (not node.shape or node.shape[-1] != len(colour)):
+        raise DataError(
+            f"{len(colour)} classes do not fit the last axis of {text.label(node.label) or node.id}"
+            f", which has shape {node.shape}: give one class, or one for each entry of that axis"
+        )
+    return node if colour == node.colour else replace(node, colour=colour)
 
 
 def _count(things: Sized, what: str) -> str:
-    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
+    return f"{len(things):,} {what}{'' if len(things) == 1 else 's'}"
 
 
 def trace(y: Node, names: Any = None) -> Graph:
@@ -315,11 +507,10 @@ def trace(y: Node, names: Any = None) -> Graph:
     tape = youngest_first(y, everything=True)
     changed = backward.changes(tape)
     gradients, lost = backward.gradients(y, tape, changed)
-    nodes: list[GraphNode] = []
+    found: list[Any] = []  # what becomes a node: nodes of the tape, arrays, numbers
     edges: list[Edge] = []
     ids: dict[int, str] = {}  # by identity; arguments stay alive as long as y does
-    inside: list[scope | None] = []  # for each node, the scope that it was recorded in
-    uses: scopes.Uses = {}  # of what no operation made, by place in ``nodes``
+    uses: scopes.Uses = {}  # of what no operation made, by place in ``found``
 
     def add(argument: Any, user: Node | None = None) -> str:
         """The id of a node for ``argument``: a number is new at each use, all else is shared."""
@@ -331,35 +522,40 @@ def trace(y: Node, names: Any = None) -> Graph:
                 uses[place][1].append(user)
             return ids[key]
         if not (is_node and argument.operation):
-            uses[len(nodes)] = (argument, [] if user is None else [user])
-        inside.append(argument.scope if is_node and argument.operation else None)
-        ids[key] = name = f"n{len(nodes)}"
-        note = changed.get(key, "")
-        if is_node:
-            label = labels.get(argument) or str(argument.label)
-            gradient, reason = gradients.get(argument), lost.get(argument, "")
-            nodes.append(_node(name, argument, label, gradient, note, reason))
-        else:
-            nodes.append(_constant(name, argument, note))
+            uses[len(found)] = (argument, [] if user is None else [user])
+        ids[key] = name = f"n{len(found)}"
+        found.append(argument)
         return name
 
     for node in reversed(tape):
         sources = [add(argument, node) for argument in node.arguments]
         target = add(node)
         edges += [Edge(source, target, position) for position, source in enumerate(sources)]
-    for place, where in scopes.innermost(uses).items():
+
+    inside = [None if place in uses else node.scope for place, node in enumerate(found)]
+    modules = scopes.modules(inside)
+    for place, where in scopes.innermost(uses, modules).items():
         inside[place] = where
-    found, of_nodes = scopes.described(inside, names)
-    placed = [
-        replace(node, scope=name) if name else node
-        for node, name in zip(nodes, of_nodes, strict=True)
-    ]
-    return Graph(placed, edges, found)
+    parts, of_nodes = scopes.described(inside, names, modules)
+    nodes: list[GraphNode] = []
+    for place, (argument, part) in enumerate(zip(found, of_nodes, strict=True)):
+        note = changed.get(id(argument), "")
+        if isinstance(argument, Node):
+            label = labels.get(argument) or str(argument.label)
+            gradient, reason = gradients.get(argument), lost.get(argument, "")
+            holders = modules.holding.get(id(argument), ()) if place in uses else ()
+            nodes.append(
+                _node(f"n{place}", argument, label, gradient, note, reason, part, tuple(holders))
+            )
+        else:
+            nodes.append(_constant(f"n{place}", argument, note, part))
+    return Graph(nodes, edges, parts)
 
 
 def _node(
-    name: str, node: Node, label: str, gradient: Any, changed: str, unavailable: str
-) -> GraphNode:
+    name: str, node: Node, label: str, gradient: Any, changed: str, unavailable: str, part: str,
+    holders: tuple[str, ...],
+) -> GraphNode:  # fmt: skip
     """A copy of what is worth knowing about a node of the tape."""
     value, row = _kept(node._data), node.operation
     return GraphNode(
@@ -378,15 +574,17 @@ def _node(
         unavailable=unavailable,
         line=node.evidence.line if node.evidence else "",
         recipe=Recipe(type(node), row, node.params, node.arithmetic, flows(node)) if row else None,
+        scope=part,
+        held_by=holders,
     )
 
 
-def _constant(name: str, value: Any, changed: str) -> GraphNode:
+def _constant(name: str, value: Any, changed: str, part: str) -> GraphNode:
     """The same for a number or an array."""
     kept = _kept(value)
     shape, dtype = getattr(kept, "shape", ()), _dtype(kept)
     return GraphNode(
-        name, "constant", "", "", "", "", "", shape, dtype, kept, None, changed=changed
+        name, "constant", "", "", "", "", "", shape, dtype, kept, None, changed=changed, scope=part
     )
 
 

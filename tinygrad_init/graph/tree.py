@@ -8,30 +8,37 @@ from . import text
 from .parts import Edge, GraphNode, equations, names
 
 MAX_NAMES = 5  #: nodes that a reason names; others are counted
+MAX_LINES = 200  #: a notebook shows as many, and nobody reads more
 MAX_INDENT = 40  #: deeper levels are counted, not indented: a chain of 100,000 nodes stays readable
 
 
-def to_text(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> str:
+def to_text(
+    nodes: Sequence[GraphNode], edges: Sequence[Edge], note: str = "", cut: bool = False
+) -> str:
     """The tree below the last node; a node that was shown before is only named."""
     by_id = {node.id: node for node in nodes}
     called, computed = names(nodes), equations(nodes, edges)
-    sources: dict[str, list[str]] = {node.id: [] for node in nodes}
+    sources: dict[str, list[Edge]] = {node.id: [] for node in nodes}
     for edge in edges:
-        sources[edge.target].append(edge.source)
+        sources[edge.target].append(edge)
 
     rows: list[str] = []
     shown: set[str] = set()
-    waiting = [(nodes[-1].id, 0)]
-    while waiting:
-        this, depth = waiting.pop()
+    waiting = [(nodes[-1].id, 0, False)]
+    while waiting and not (cut and len(rows) == MAX_LINES):
+        this, depth, is_carried = waiting.pop()
         if this in shown:
             line = f"(see {this})" if called[this] == this else f"{called[this]} (see {this})"
         else:
             shown.add(this)
             line = _line(by_id[this], called[this], computed.get(this, ""))
-            waiting += [(source, depth + 1) for source in reversed(sources[this])]
-        rows.append(_indent(depth) + line)
-    return "\n".join(rows + _reasons(nodes, called))
+            waiting += [(one.source, depth + 1, one.carried) for one in reversed(sources[this])]
+        rows.append(_indent(depth) + "from the turn before: " * is_carried + line)
+    if hidden := len(nodes) - len(shown):
+        rows.append(f"... {hidden:,} more nodes: graph.to_text('operations') writes all")
+    elif note:
+        note += "; graph.to_text('operations') writes all"
+    return "\n".join([note] * bool(note) + rows + _reasons(nodes, called))
 
 
 def _reasons(nodes: Sequence[GraphNode], called: dict[str, str]) -> list[str]:
@@ -51,21 +58,32 @@ def _some(names: list[str]) -> str:
 
 
 def _line(node: GraphNode, name: str, equation: str) -> str:
-    if node.kind == "constant":
-        head = f"{node.id} constant"
-    else:
-        head = name if name == node.id else f"{node.id} {name}"
-    if equation:
-        head += f" = {equation}"
+    told = head(node, name) + (f" = {equation}" if equation else "")
     facts = [f"{text.shape(node.shape)}"] if node.shape else []
-    facts.append(f"data {'now ' if node.changed else ''}{text.inline(node.value)}")
+    if node.kind == "module":
+        facts.append(f"{node.size:,} nodes")
+    if node.kind != "module" or node.value is not None:
+        facts.append(f"data {'now ' if node.changed else ''}{text.inline(node.value)}")
     if node.gradient is not None:
         facts.append(f"grad {text.inline(node.gradient)}")
     if node.unavailable:
         facts.append("grad unavailable")
     if node.line:
         facts.append(f"at {text.label(node.line, text.MAX_LINE)}")
-    return f"{head}: {', '.join(facts)}"
+    return f"{told}: {', '.join(facts)}"
+
+
+def head(node: GraphNode, name: str) -> str:
+    """What a node is; of several, how many there are in the whole graph."""
+    if node.kind == "module":
+        shown = [node.id, text.label(node.label), text.label(node.symbol or "loop")]
+        return " ".join(filter(None, shown)) + text.repetition(node.count, node.in_a_row)
+    if node.size > 1:
+        shown = [node.id, text.label(node.operation or node.kind), text.label(node.label)]
+        return " ".join(filter(None, shown)) + text.repetition(node.size, node.in_a_row)
+    if node.kind == "constant":
+        return f"{node.id} constant"
+    return name if name == node.id else f"{node.id} {name}"
 
 
 def _indent(depth: int) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..autograd import DataError, F, ShapeError, Tensor
 from ..autograd.capture import depends_on
+from ..autograd.tape import data_of
 from . import init
 from .module import Module
 
@@ -98,22 +99,27 @@ class Linear(Module):
         Raises:
             ShapeError: for other shapes.
         """
-        shape = x.shape if isinstance(x, Tensor) else np.shape(x)
-        fan_in = self.weight.shape[-2]
-        if not shape or shape[-1] != fan_in:
+        if self.members is not None:
+            self._refuse_other_batches(np.shape(data_of(x)))
+        try:
+            return F.affine(x, self.weight, self.bias)
+        except ShapeError as error:
+            shape, fan_in = np.shape(data_of(x)), self.weight.shape[-2]
+            if shape[-1:] == (fan_in,):
+                raise
             raise ShapeError(
                 f"this layer takes {fan_in} inputs per example, "
                 f"and the data has shape {shape}: its last axis must have that length"
-            )
-        if self.members is None:
-            return F.affine(x, self.weight, self.bias)
-        if len(shape) < 2 or shape[-3:-2] not in ((), (1,), (self.members,)):
+            ) from error
+
+    def _refuse_other_batches(self, shape: tuple[int, ...]) -> None:
+        if len(shape) == 1 or shape[-3:-2] not in ((), (1,), (self.members,)):
+            fan_in = self.weight.shape[-2]
             advice = ": write x[np.newaxis] for a batch of one" if len(shape) == 1 else ""
             raise ShapeError(
                 f"an ensemble of {self.members} takes one batch for all, (N, {fan_in}), or one for "
                 f"each, ({self.members}, N, {fan_in}), and the data has shape {shape}{advice}"
             )
-        return F.affine(x, self.weight, self.bias)
 
     def __repr__(self) -> str:
         fan_in, fan_out = self.weight.shape[-2:]

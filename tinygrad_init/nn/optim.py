@@ -122,25 +122,26 @@ class Optimiser:
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        parameters = self.parameters
-        if not (len(parameters) == len(self._arranged) and all(map(is_, parameters, self._arranged))):
+        if not all(map(is_, (group["parameters"] for group in self.groups), self._arranged)):
             self._arrange()
-        gradients = [row.gradient() for row in self._rows]
-        if any(gradient is NotImplemented for gradient in gradients):
-            self._rows = [
-                single for row, gradient in zip(self._rows, gradients, strict=True)
-                for single in (row.apart() if gradient is NotImplemented else [row])
-            ]  # fmt: skip
-            gradients = [row.gradient() for row in self._rows]
-        for row, gradient in zip(self._rows, gradients, strict=True):
-            if gradient is not None:
-                w = row.data
-                w -= self._change(w, gradient, row.state, row.settings)
-                for parameter in row.parameters:
-                    parameter.note_change()
+        for row in tuple(self._rows):
+            gradient = row.gradient()
+            if gradient is NotImplemented:
+                singles = row.apart()
+                self._rows = [each for each in self._rows if each is not row] + singles
+                for single in singles:
+                    self._move(single, single.gradient())
+            else:
+                self._move(row, gradient)
+
+    def _move(self, row: Row, gradient: Any) -> None:
+        if gradient is not None:
+            row.move(self._change(row.data, gradient, row.state, row.settings))
 
     def _arrange(self) -> None:
         """Put the parameters into rows; what is remembered of them stays with them."""
+        for group in self.groups:
+            group["parameters"] = tuple(group["parameters"])
         _refuse_what_cannot_be_optimised(self.parameters)
         known = {id(one.parameters[0]): one.state for row in self._rows for one in row.apart()}
         singles = [
@@ -149,7 +150,7 @@ class Optimiser:
         ]  # fmt: skip
         is_entrywise = getattr(type(self)._change, "is_entrywise", False)
         self._rows = joined(singles) if is_entrywise else singles
-        self._arranged = self.parameters
+        self._arranged = [group["parameters"] for group in self.groups]
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling and copying: each parameter will have memory of its own there."""

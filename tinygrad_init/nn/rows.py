@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..autograd import Tensor
-from ..autograd.tape import data_of
+from ..autograd.tape import data_of, tick_of_change
 
 Array = NDArray[Any]
 State = dict[str, Any]
@@ -42,6 +42,7 @@ class Row:
         is_one = len(parameters) == 1
         self._parts = [] if is_one else [parameter.data for parameter in parameters]
         self._whole = None if is_one else _whole(self._parts)
+        self._clocks = [parameter._shared_changes() for parameter in parameters]
 
     @property
     def data(self) -> Array:
@@ -50,22 +51,28 @@ class Row:
 
     def gradient(self) -> Any:
         """Like ``data``; ``None`` if there is none, or ``NotImplemented`` if some differ in that."""
-        given = [data_of(parameter.grad) for parameter in self.parameters]
         if self._whole is None:
-            return given[0]
-        has_moved = any(
-            parameter.data is not part
-            for parameter, part in zip(self.parameters, self._parts, strict=True)
-        )
-        if all(gradient is None for gradient in given) and not has_moved:
-            return None
-        do_fit = all(
-            type(gradient) is np.ndarray
-            and gradient.shape == part.shape
-            and gradient.dtype == part.dtype
-            for gradient, part in zip(given, self._parts, strict=True)
-        )
-        return np.concatenate(given, axis=None) if do_fit and not has_moved else NotImplemented
+            return data_of(self.parameters[0].grad)
+        given, dtype = [], self._whole.dtype
+        for parameter, part in zip(self.parameters, self._parts, strict=True):
+            gradient = parameter.grad
+            if type(gradient) is not np.ndarray or gradient.dtype != dtype or (
+                gradient.shape != part.shape or parameter._data is not part
+            ):
+                break
+            given.append(gradient)
+        else:
+            return np.concatenate(given, axis=None)
+        gradients = [data_of(parameter.grad) for parameter in self.parameters]
+        return None if all(gradient is None for gradient in gradients) else NotImplemented
+
+    def move(self, change: Array) -> None:
+        """Take ``change``, which is like ``data``, from all entries."""
+        data = self.data
+        data -= change
+        now = tick_of_change()
+        for clock in self._clocks:
+            clock[0] = now
 
     def __reduce__(self) -> Any:
         return Row, (self.settings, self.parameters, self.state)

@@ -100,14 +100,15 @@ class Symmetry:
         return _counts(refined) == _counts(colours)
 
     def colour(self, graph: Graph) -> Graph:
-        """A traced network of single numbers, with each hidden neuron in the colour of its class.
+        """A traced network, with each hidden neuron in the colour of its class.
 
         Constant weights show one colour for each hidden layer, random ones as many as there are
-        neurons. Coloured are a neuron's weights and bias, its products, sums and activation.
+        neurons. Coloured are a neuron's weights and bias, its products, sums and activation. In a
+        network of arrays, what has the neurons of a layer along its last axis gets their colours.
 
         Args:
             graph: what :func:`~tinygrad_init.trace` gives for a result of the model and the model,
-                an ``nn.scalar.MLP``.
+                an ``nn.MLP`` or an ``nn.scalar.MLP``; folded or not.
 
         Raises:
             DataError: if the graph names no parameters of such a network, or is of another.
@@ -117,8 +118,12 @@ class Symmetry:
         >>> drawing = tg.symmetry.analyze(model).colour(tg.trace(model([1.0, 2.0]), model))
         >>> sorted({node.colour for node in drawing.nodes if node.colour is not None})
         [0]
+        >>> model = tg.nn.MLP([2, 3, 1], weight_init="ones")
+        >>> drawing = tg.symmetry.analyze(model).colour(tg.trace(model([[1.0, 2.0]]), model))
+        >>> [node.colour for node in drawing.nodes if node.operation == "tanh"]
+        [(0, 0, 0)]
         """
-        return graph.colour(colours(graph, self.classes))
+        return graph.colour(colours(graph.whole, self.classes))
 
     def quotient(self) -> MLP:
         """The smaller network that computes the same function: one neuron for each class.

@@ -168,7 +168,8 @@ class Recorder:
         array = np.asarray(data_of(operand))
         if id(array) not in self.slots:
             name = operand.label if isinstance(operand, Node) else ""
-            self.slots[id(array)] = Slot(MEMORY, array, name)
+            kind = NUMBER if isinstance(operand, np.generic) else MEMORY  # nobody can change it
+            self.slots[id(array)] = Slot(kind, array, name)
             if isinstance(operand, Tensor) and operand.age < self.start:
                 if operand.requires_grad and not operand.is_leaf:
                     raise complaints.made_outside(operand)

@@ -20,43 +20,37 @@ column ``[3, 0]`` and ``[-1, 1]``. Their products are small integers, each of th
 
 Products of equal worth add up as integers; laid end to end, the slices are added in passing:
 ``[3, 1, 1, -1] . [-1, 1, 3, 0] = -2 + 3 = 1``. What comes out are the *digits* of the result,
-9/16 + 1/64 - 2/256 = 146/256, which is 13/16 * 11/16 + 3/16 * 1/16. To round the sum of these few
-numbers once:
-
-1. Add the digits, the finest first, and keep the error of each addition: it is a floating-point
-   number itself, and two subtractions find it.
-2. Add the errors, then add that to the sum. With up to three digits only this last addition rounds.
-   With more, adding the errors rounds too, but a bound on the loss proves nearly always that it
-   does not matter: the sum less the bound and plus the bound round to the same number.
-3. Where they do not, ``math.fsum`` adds the digits, which is exact but takes them one by one.
+9/16 + 1/64 - 2/256 = 146/256, which is 13/16 * 11/16 + 3/16 * 1/16. The module :mod:`digits` makes
+them, and :mod:`rounding` rounds the sum of these few numbers once.
 
 Cost, by ``python -m benchmarks.arithmetic`` on one thread of an AMD EPYC: 10 times BLAS for uniform
 data of 512x512x512 (three slices), 18 times for rows that span 2**20 (four).
 
 Sources: Ozaki, Ogita, Oishi and Rump, "Error-free transformations of matrix multiplication by using
 fast routines of matrix multiplication" (2012); Mukunoki et al., "DGEMM using tensor cores, and its
-accurate and reproducible versions" (2020). Rounding to odd before a narrower rounding: Boldo and
-Melquiond (2008). When the error of an addition is found by two subtractions: Boldo, Graillat and
-Muller, "On the robustness of the 2Sum and Fast2Sum algorithms" (2017).
+accurate and reproducible versions" (2020).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..axes import axes_of
+from .digits import Digits, ceil_log2
+from .rounding import SIGNIFICAND, round_all
+from .scratch import LINE, Scratch
 
 Array = NDArray[Any]
 
-SIGNIFICAND = 53  #: bits of a float64; integers below 2**53 are exact
 #: How many slices a row may take: nearly always, and before Python's integers are quicker.
 SLICES = (4, 16)
-#: So many entries are rounded at once: what that needs on the way fits into a processor's cache.
-BLOCK = 2**13
+#: So many entries are summed at once: their slices fit into a processor's cache.
+PART = 2**15
 #: Rows whose largest entry lies within 2**-100 and 2**100 neither overflow nor underflow on the
 #: way: 16 slices of 25 bits on either side leave every digit above 2**-1022.
 MODERATE = 100
@@ -100,6 +94,8 @@ def sum(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
     if x.dtype.kind != "f":
         return np.asarray(np.sum(x, axis=axis, keepdims=keepdims))
     axes = axes_of(axis, x.ndim)
+    if not axes:
+        return np.asarray(x + 0.0)  # a sum that is zero is +0
     total = _moderate_sum(x.astype(np.float64, copy=False), axes, x.dtype.newbyteorder("="))
     if total is None:  # a product with a column of ones takes all numbers
         kept = [index for index in range(x.ndim) if index not in axes]
@@ -150,155 +146,105 @@ def _product(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:
     """The exact product of two float64 matrices (or stacks of them), rounded to ``dtype``."""
     if not (a.size and b.size):
         return np.zeros(np.matmul(a, b).shape, dtype)
-    exponent_a, exponent_b = _exponents(a, (-1,)), _exponents(b, (-2,))
-    if exponent_a is None or exponent_b is None:
+    scale_a, scale_b = _scales(a, (-1,)), _scales(b, (-2,))
+    if scale_a is None or scale_b is None:
         return _product_of_any_size(a, b, dtype)
-    rounded = _moderate_product(a, b, exponent_a, exponent_b, dtype)
+    rounded = _moderate_product(a, b, scale_a, scale_b, dtype)
     return _by_integers(a, b, dtype) if rounded is None else rounded.astype(dtype, copy=False)
 
 
 def _moderate_product(
-    a: Array, b: Array, exponent_a: Array, exponent_b: Array, dtype: np.dtype[Any]
+    a: Array, b: Array, scale_a: Array, scale_b: Array, dtype: np.dtype[Any]
 ) -> Array | None:
-    """The product as :func:`_round` leaves it; None where the slices would be too many.
+    """The product as :func:`round_sums` leaves it; None where the slices would be too many.
 
     The numbers of a slice are within ``2**(bits - 1)`` units, and a digit adds ``terms * limit``
     products of two of them at the most. That it stays within 2**53 decides about the bits.
     """
+    terms = a.shape[-1]
     for limit in SLICES:
-        bits = (SIGNIFICAND + 2 - _ceil_log2(a.shape[-1] * limit)) // 2
-        left = _split(a, exponent_a, bits, limit)
-        right = None if left is None else _split(b, exponent_b, bits, limit)
-        if left is not None and right is not None:
-            return _round(_digits(left, right), bits, dtype)
+        bits = (SIGNIFICAND + 2 - ceil_log2(terms * limit)) // 2
+        with Scratch() as scratch:
+            # With a gap: rows that are a power of two apart would share a few lines of the cache.
+            row = scratch.empty(*a.shape[:-1], limit * terms + LINE)
+            left = [row[..., s * terms : (s + 1) * terms] for s in range(limit)]
+            column = scratch.empty(*b.shape[:-2], limit * terms, b.shape[-1])
+            right = [column[..., s * terms : (s + 1) * terms, :] for s in reversed(range(limit))]
+            p = _split(a, scale_a, bits, left, scratch)
+            q = p and _split(b, scale_b, bits, right, scratch)
+            if p and q:
+                row, column = row[..., : p * terms], column[..., -q * terms :, :]
+                return Digits(row, column, terms, bits, scratch).rounded(scale_a, scale_b, dtype)
     return None
 
 
 def _moderate_sum(x: Array, axes: tuple[int, ...], dtype: np.dtype[Any]) -> Array | None:
     """The sum over ``axes``; None without terms, or if a row is extreme or the slices too many."""
-    exponent = _exponents(x, axes) if x.size else None
-    if exponent is None:
+    scale = _scales(x, axes) if x.size else None
+    if scale is None:
         return None
-    bits = min(SIGNIFICAND + 1 - _ceil_log2(x.size // exponent.size), SIGNIFICAND - 1)
-    slices = _split(x, exponent, bits, SLICES[0])
-    if slices is None:
-        return None
-    digits = np.add.reduce(slices, axis=tuple(axis + 1 for axis in axes))
-    return _round(digits, bits, dtype).astype(dtype, copy=False)
+    bits = min(SIGNIFICAND + 1 - ceil_log2(x.size // scale.size), SIGNIFICAND - 1)
+    digits = _digits_of_sum(x, scale, bits, axes)
+    return None if digits is None else round_all(digits, bits, dtype).astype(dtype, copy=False)
 
 
-def _exponents(x: Array, axes: tuple[int, ...]) -> Array | None:
-    """The exponent of the power of two above each row (along ``axes``, which are kept).
+def _digits_of_sum(x: Array, scale: Array, bits: int, axes: tuple[int, ...]) -> Array | None:
+    """The slices, each added up, the finest first; None if they are too many."""
+    rows = max(1, PART * len(x) // x.size)
+    if len(x) > rows:  # one part after the other, so that the slices stay in the cache
+        kept = [length for axis, length in enumerate(x.shape) if axis not in axes]
+        digits, most = np.zeros((SLICES[0], *kept)), 0
+        for start in range(0, len(x), rows):
+            here = slice(start, start + rows)
+            part = _digits_of_sum(x[here], scale if 0 in axes else scale[here], bits, axes)
+            if part is None:
+                return None
+            digits[-len(part) :, ... if 0 in axes else here] += part
+            most = max(most, len(part))
+        return digits[-most:]
+    with Scratch() as scratch:
+        slices = scratch.empty(SLICES[0], *x.shape)
+        count = _split(x, scale, bits, [slices[-1 - s] for s in range(SLICES[0])], scratch)
+        if not count:
+            return None
+        return np.asarray(np.add.reduce(slices[-count:], axis=tuple(axis + 1 for axis in axes)))
+
+
+def _scales(x: Array, axes: tuple[int, ...]) -> Array | None:
+    """The power of two above each row (along ``axes``, which are kept), or 0 for a row of zeros.
 
     None if the largest entry of a row is not of moderate size.
     """
     largest = np.maximum.reduce(np.abs(x), axis=axes, keepdims=True)
-    exponent = np.asarray(np.frexp(largest)[1])
-    is_moderate = largest.max() < 2.0**MODERATE and exponent.min() > -MODERATE  # not so for nan
-    return exponent if is_moderate else None
+    fraction, exponent = np.frexp(largest)
+    is_moderate = (  # not so for nan
+        np.maximum.reduce(largest, axis=None) < 2.0**MODERATE
+        and np.minimum.reduce(exponent, axis=None) > -MODERATE
+    )
+    return np.asarray(np.ldexp(np.sign(fraction), exponent)) if is_moderate else None
 
 
-def _ceil_log2(n: int) -> int:
-    return (n - 1).bit_length()
+def _split(
+    x: Array, scale: Array, bits: int, into: Sequence[Array], scratch: Scratch
+) -> int:
+    """Slices that add up to ``x`` exactly, the coarsest in ``into[0]``, the next in ``into[1]``.
 
-
-def _split(x: Array, exponent: Array, bits: int, limit: int) -> Array | None:
-    """Slices that add up to ``x`` exactly, the finest first; None if ``limit`` do not suffice.
-
-    The unit of the coarsest is ``2**(exponent + 1 - bits)``, and each further one is smaller by
-    ``2**bits``. So all slices are within ``2**(bits - 1)`` of their units.
+    The result is how many there are; 0 if ``into`` has too few places. The unit of the coarsest
+    is ``2**(1 - bits)`` of the row's scale, and each further one is smaller by ``2**bits``. So all
+    slices are within ``2**(bits - 1)`` of their units.
     """
     # The floats around 1.5 * 2**52 units lie one unit apart, so adding that number rounds to a
     # multiple of the unit, and taking it away again is exact.
-    anchor = np.ldexp(1.5, exponent + (SIGNIFICAND - bits))
-    slices = np.empty((limit, *x.shape))
-    rest = x.copy()
-    for place in range(limit - 1, -1, -1):
-        piece = np.add(rest, anchor, out=slices[place, ...])
-        piece -= anchor
-        rest -= piece
-        if not rest.any():
-            return slices[place:]
+    anchor = scale * (1.5 * 2.0 ** (SIGNIFICAND - bits))
+    rest, left_over = x, scratch.empty(*x.shape)
+    for count, piece in enumerate(into, 1):
+        np.add(rest, anchor, out=piece)
+        np.subtract(piece, anchor, out=piece)
+        rest = np.subtract(rest, piece, out=left_over)
+        if not np.count_nonzero(rest):
+            return count
         anchor *= 2.0**-bits
-    return None
-
-
-def _digits(left: Array, right: Array) -> Array:
-    """The digits of the product, the finest first.
-
-    Count the slices from 0, the coarsest. All pairs whose numbers add up to ``d`` have products of
-    equal worth. With the left slices side by side and the right ones, in reverse order, one above
-    the other, they are a part of the one and a part of the other, and one product adds them up.
-    """
-    p, q, terms = len(left), len(right), left.shape[-1]
-    row = np.concatenate(left[::-1], axis=-1)
-    column = np.concatenate(right, axis=-2)
-    batch = np.broadcast_shapes(row.shape[:-2], column.shape[:-2])
-    digits = np.empty((p + q - 1, *batch, row.shape[-2], column.shape[-1]))
-    for d in range(p + q - 1):
-        first, last = max(0, d - q + 1), min(d, p - 1)
-        in_row = slice(first * terms, (last + 1) * terms)
-        in_column = slice((q - 1 - d + first) * terms, (q - d + last) * terms)
-        np.matmul(row[..., in_row], column[..., in_column, :], out=digits[-1 - d])
-    return digits
-
-
-def _round(digits: Array, bits: int, dtype: np.dtype[Any]) -> Array:
-    """The sum of the digits, rounded once to ``dtype``.
-
-    Each digit is a multiple of a unit of its own and within 2**53 of it; the next finer unit is
-    smaller by ``2**bits``. What comes back is float64; for a narrower dtype it is rounded to odd,
-    so that one more rounding gives the right result.
-    """
-    flat = digits.reshape(len(digits), -1)
-    blocks = range(0, flat.shape[1], BLOCK)
-    rounded = [_round_block(flat[:, start:start + BLOCK], bits, dtype) for start in blocks]
-    whole = rounded[0] if len(rounded) == 1 else np.concatenate(rounded)
-    return whole.reshape(digits.shape[1:])
-
-
-def _round_block(digits: Array, bits: int, dtype: np.dtype[Any]) -> Array:
-    """The same for so many sums, shape (digits, sums), that all arrays fit into the cache."""
-    errors = np.empty((len(digits) - 1, digits.shape[1]))
-    total = digits[0]
-    for error, digit in zip(errors, digits[1:], strict=True):
-        below, total = total, digit + total
-        # The digit is a multiple of the last bit of what lies below, so the error is exact.
-        np.subtract(total, digit, out=error)
-        np.subtract(below, error, out=error)
-    low = np.add.reduce(errors, axis=0)
-    # All errors together are about a unit of the coarsest digit, and multiples of the finest unit:
-    if len(errors) * bits < SIGNIFICAND:
-        return _round_pair(total, low, dtype)
-    # Otherwise the additions just made have lost less than this.
-    lost = np.maximum.reduce(np.abs(errors), axis=0) * (len(digits) ** 2 * 2.0**-SIGNIFICAND)
-    rounded = _round_pair(total, low + lost, dtype)
-    is_open = rounded != _round_pair(total, low - lost, dtype)
-    for place in np.flatnonzero(is_open):
-        terms = digits[:, place].tolist()
-        nearest = math.fsum(terms)
-        rest = 0.0 if dtype.itemsize >= 8 else math.fsum([*terms, -nearest])
-        rounded[place] = _to_odd(np.float64(nearest), rest)
-    return rounded
-
-
-def _round_pair(high: Array, low: Array, dtype: np.dtype[Any]) -> Array:
-    """``high + low``, rounded once; for a dtype narrower than float64 rounded to odd."""
-    nearest: Array = high + low
-    nearest += 0.0  # a zero is +0
-    return nearest if dtype.itemsize >= 8 else _to_odd(nearest, low - (nearest - high))
-
-
-def _to_odd(nearest: Any, error: Any) -> Array:
-    """Where rounding was inexact, the neighbour on the side of the error whose last bit is 1.
-
-    In a format with two bits less, or fewer, that is no tie and on the right side of each, so
-    rounding once more gives what rounding the exact value would have given.
-    """
-    is_inexact = error != 0
-    is_too_far = is_inexact & ((error < 0) != (nearest < 0))  # from zero
-    bits: Array = nearest.view(np.int64)
-    return ((bits - is_too_far) | is_inexact).view(np.float64)
+    return 0
 
 
 # The ways for all other numbers, which are slower.
@@ -318,8 +264,8 @@ def _product_of_any_size(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:
     scaled_a, shift_a = _scale(a, -1)
     scaled_b, shift_b = _scale(b, -2)
     if (np.ldexp(scaled_a, shift_a) == a).all() and (np.ldexp(scaled_b, shift_b) == b).all():
-        exponents = np.zeros_like(shift_a), np.zeros_like(shift_b)
-        rounded = _moderate_product(scaled_a, scaled_b, *exponents, dtype)
+        scales = np.ones(shift_a.shape), np.ones(shift_b.shape)
+        rounded = _moderate_product(scaled_a, scaled_b, *scales, dtype)
         if rounded is not None:
             shift = shift_a + shift_b
             order = np.frexp(rounded)[1] + shift

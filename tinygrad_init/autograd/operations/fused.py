@@ -9,20 +9,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ..exact import products
+from ..operation import Function
 from ..table import F
-from .products import for_left, for_right
-from .reductions import count_of, kept_shape
+from .products import for_right, matrix_product
+from .reductions import kept_shape, sum_over
 
 # A layer: with members, an axis of them stands in front of the matrix and of the bias.
 
 
-def _affine(x: Any, w: Any, b: Any) -> Any:
-    y = F.matmul(x, w)
-    b = b if len(b.shape) == 1 else b[..., None, :]  # for each member, under its examples
-    if y.dtype != b.dtype or not len(y.shape):
-        return y + b
-    y += b  # y is new, so it need not be copied: 5 us less for 128x256
-    return y
+def _affine_by(multiply: Function) -> Function:
+    def affine(x: Any, w: Any, b: Any) -> Any:
+        y = multiply(x, w)
+        b = b if b.ndim == 1 else b[..., np.newaxis, :]  # for each member, under its examples
+        if y.dtype != b.dtype:
+            return y + b
+        y += b  # y is new, so it need not be copied: 5 us less for 128x256
+        return y
+
+    return affine
 
 
 def _layer(x: Any, w: Any, b: Any) -> Any:
@@ -34,6 +41,8 @@ def _layer(x: Any, w: Any, b: Any) -> Any:
 
 
 def _for_bias(g: Any, _y: Any, _x: Any, _w: Any, _b: Any) -> Any:
+    if len(g.shape) == len(_b.shape) + 1:
+        return F.sum_rows(g)
     if len(_b.shape) == 1:
         return g
     # A sum over the examples even if there is only one, as alone: an exact sum that is zero is +0.
@@ -43,9 +52,9 @@ def _for_bias(g: Any, _y: Any, _x: Any, _w: Any, _b: Any) -> Any:
 
 
 F.define(
-    "affine", _affine, _affine,
-    lambda g, _y, _x, w, _b: for_left(g, _y, _x, w),
-    lambda g, _y, x, _w, _b: for_right(g, _y, x, _w),
+    "affine", _affine_by(matrix_product), _affine_by(products.matmul),
+    lambda g, _y, _x, w, _b: F.matmul(g, w.mT),
+    lambda g, _y, x, _w, _b: F.matmul(x.mT, g) if len(x.shape) > 1 else for_right(g, _y, x, _w),
     _for_bias,
     made_of=_layer, formula=r"X\,W + b",
     wants="a last axis of the first as long as the last but one of the second, whose last is as "
@@ -56,9 +65,18 @@ F.define(
 # A loss.
 
 
-def _mse(a: Any, b: Any, axis: Any) -> Any:
-    error = a - b
-    return F.sum(error * error, axis=axis, keepdims=False) / count_of(error, axis)
+def _mse_by(add_up: Function) -> Function:
+    def mse(a: Any, b: Any, axis: Any) -> Any:
+        error = a - b
+        total = add_up(error * error, axis, False)
+        return total / _count(error, total)
+
+    return mse
+
+
+def _count(terms: Any, sums: Any) -> int:
+    """How many terms each of the sums has."""
+    return terms.size // (sums.size or 1)
 
 
 def _mean_square(a: Any, b: Any, axis: Any) -> Any:
@@ -68,12 +86,14 @@ def _mean_square(a: Any, b: Any, axis: Any) -> Any:
 
 def _slope_of_mse(g: Any, a: Any, b: Any, axis: Any) -> Any:
     error = a - b
-    share = F.reshape(g, shape=kept_shape(error, axis)) / count_of(error, axis)
-    return share * 2 * error
+    share = g / _count(error, g)
+    if g.shape:
+        share = F.reshape(share, shape=kept_shape(error, axis))
+    return error * (share * 2)
 
 
 F.define(
-    "mse", _mse, _mse,
+    "mse", _mse_by(sum_over), _mse_by(products.sum),
     lambda g, _y, a, b, *, axis: _slope_of_mse(g, a, b, axis),
     lambda g, _y, a, b, *, axis: -_slope_of_mse(g, a, b, axis),
     made_of=_mean_square, params={"axis": None}, formula=r"\frac{1}{n} \sum_i (x_i - y_i)^2",

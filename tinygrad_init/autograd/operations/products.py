@@ -29,19 +29,21 @@ def matrix_product(a: Any, b: Any, out: Any = None) -> Any:
     """``np.matmul`` in ordinary arithmetic."""
     # For two matrices np.dot is the same product, and asks BLAS for it 0.8 us sooner: that is half
     # of the time of a layer of 16 neurons with 100 examples.
-    is_small = type(a) is type(b) is np.ndarray and 0 < a.ndim < 3 and 0 < b.ndim < 3
-    return a.dot(b, out) if is_small else np.matmul(a, b, out)
+    try:
+        return a.dot(b, out) if a.ndim == 2 == b.ndim else np.matmul(a, b, out)
+    except AttributeError:  # of a number: matmul says what it thinks of those
+        return np.matmul(a, b, out)
 
 
 def for_left(g: Any, _y: Any, _a: Any, b: Any) -> Any:
     g, _, b = _as_matrices(g, _a, b)
-    return F.matmul(g, F.matrix_transpose(b))
+    return F.matmul(g, b.mT)
 
 
 def for_right(g: Any, _y: Any, a: Any, _b: Any) -> Any:
     was_vector = len(_b.shape) == 1
     g, a, _ = _as_matrices(g, a, _b)
-    found = F.matmul(F.matrix_transpose(a), g)
+    found = F.matmul(a.mT, g)
     return F.reshape(found, shape=found.shape[:-1]) if was_vector else found
 
 

@@ -14,7 +14,6 @@ from ..exact import products, selections
 from ..inputs import as_array, floating
 from ..operation import composed
 from ..table import F
-from .products import matrix_product
 
 
 _reduced = lru_cache(maxsize=256)(axes_of)  # saves 2 us of a step with the mean squared error
@@ -36,16 +35,15 @@ def _spread(g: Any, x: Any, axis: Any) -> Any:
     return F.broadcast_to(F.reshape(g, shape=kept_shape(x, axis)), shape=x.shape)
 
 
-def _sum(x: Any, axis: Any, keepdims: bool) -> Any:
-    """``np.sum`` without its wrapper, and where it adds up the rows of matrices, by BLAS.
-
-    A product with ones does that in a third of the time: in 1 instead of 3 us for 64x128.
-    """
-    rows = np.ndim(x) - 2
-    if axis in (-2, rows, (rows,)) and rows >= 0 and x.dtype.char in "fd":
-        total = matrix_product(_ones(x.shape[-2], x.dtype), x)
-        return np.expand_dims(total, -2) if keepdims else total
+def sum_over(x: Any, axis: Any, keepdims: bool) -> Any:
+    """``np.sum`` without its wrapper, which takes 1 us."""
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _sum_rows(x: Any) -> Any:
+    x = floating(np.asarray(x))
+    ones = _ones(x.shape[-2], x.dtype)
+    return ones.dot(x) if x.ndim == 2 else np.matmul(ones, x)
 
 
 @lru_cache(maxsize=64)
@@ -70,9 +68,15 @@ _AXES = "axes that it has, each named once, and entries to reduce"
 _ONE_AXIS = "one axis that it has, and entries along it"
 
 F.define(
-    "sum", _sum, products.sum,
+    "sum", sum_over, products.sum,
     lambda g, _y, _x, *, axis, keepdims: _spread(g, _x, axis),
     wants=_AXES, params=_SETTINGS, formula=r"\sum_i x_i", symbol="Σ",
+)
+# A product with ones has BLAS add up the rows of a matrix: for 64x128 in 1 instead of 3 us.
+F.define(
+    "sum_rows", _sum_rows, lambda x: products.sum(x, axis=-2),
+    lambda g, _y, _x: _spread(g, _x, -2),
+    wants="two axes or more", formula=r"\mathbf 1^{\mathsf T} x", symbol="Σ",
 )
 F.define(
     "mean", _mean, _mean,

@@ -1,0 +1,398 @@
+// Brings the page to life: buttons, keys, search, and the card of the node that was chosen.
+
+const one = (selector) => document.querySelector(selector);
+
+/** The data that the page carries, with what follows from it. */
+function readGraph() {
+  const graph = JSON.parse(one("#graph-data").textContent);
+  const place = new Map(graph.scopes.map((scope, s) => [scope.id, s]));
+  const around = graph.scopes.map(({ outer }) => (outer ? place.get(outer) : -1));
+  const home = graph.nodes.map(({ scope }) => (scope ? place.get(scope) : -1));
+  const outermost = (s, closed) => {
+    let found = -1;
+    for (; s >= 0; s = around[s]) if (closed.has(s)) found = s;
+    return found;
+  };
+  const insides = graph.scopes.map(() => []);
+  home.forEach((s, k) => { for (; s >= 0; s = around[s]) insides[s].push(k); });
+  graph.scopes.forEach((scope, s) => { scope.count = insides[s].length; });
+  return Object.assign(graph, {
+    around,
+    home,
+    closedAround: (k, closed) => outermost(home[k], closed),
+    closedOver: (s, closed) => outermost(around[s], closed),
+    lastInside: (s) => insides[s].at(-1),
+    depth: (s) => { let depth = 0; for (; around[s] >= 0; s = around[s]) depth += 1; return depth; },
+  });
+}
+
+class Page {
+  constructor() {
+    this.slider = one(".progress");
+    this.count = one(".count");
+    this.phaseName = one(".phase");
+    this.words = one(".words");
+    this.playButton = one('[data-do="play"]');
+    this.stage = one(".drawing");
+    document.documentElement.classList.add("live");
+    for (const element of document.querySelectorAll("[data-live]")) element.hidden = false;
+    this.graph = readGraph();
+    this.drawing = new Drawing(one(".drawing svg"), this.graph);
+    this.camera = new Camera(this.drawing.svg, this.stage);
+    this.player = new Player(this.graph, this.drawing, this.camera, this);
+    this.search = new Search(this);
+    this.tooltip = new Tooltip(this);
+    this.chosen = -1;
+    this.#openWhatCanBeRead();
+    this.#setUpStage();
+    this.#setUpNodes();
+    this.#setUpButtons();
+    document.addEventListener("keydown", (event) => this.#onKey(event));
+  }
+
+  /** For those who listen; not while playing, which nobody could follow. */
+  say(words) {
+    one(".spoken").textContent = this.player?.isPlaying ? "" : words;
+  }
+
+  // Modules.
+
+  /** At first as much is open, and in the direction, as can be read without zooming. */
+  #openWhatCanBeRead() {
+    const depths = this.graph.scopes.map((_, s) => this.graph.depth(s));
+    const levels = [...new Set(depths)].sort((a, b) => b - a);
+    let best;
+    for (const level of [Infinity, ...levels]) {
+      const closed = new Set(depths.flatMap((depth, s) => (depth >= level ? [s] : [])));
+      best = this.#turned(closed);
+      if (best.scale >= READABLE) break;
+    }
+    this.drawing.change(best, false);
+    this.camera.fit(this.drawing.goal.box, false);
+    this.#afterChange();
+  }
+
+  /** The direction that suits the window, from left to right unless another one is much larger. */
+  #turned(closed) {
+    const { graph, drawing, camera } = this;
+    const choices = graph.isWanted ? [drawing.direction] : Object.keys(graph.layouts);
+    const scales = choices.map((direction) => (
+      [camera.scaleFor(drawing.arranged(direction, closed).box), direction]));
+    const [scale, direction] = scales.reduce((best, one) => (one[0] > best[0] * 1.2 ? one : best));
+    return { scale, direction, closed };
+  }
+
+  #change(change, anchor) {
+    const { drawing, camera } = this;
+    const isFitted = camera.isFitted;
+    let before = anchor?.();
+    drawing.change(change, true, () => {
+      if (!isFitted && anchor) {
+        const after = anchor();
+        camera.shift(after[0] - before[0], after[1] - before[1]);
+        before = after;
+      }
+      this.player.highlight();
+    });
+    if (isFitted) camera.fit(drawing.goal.box);
+    this.#afterChange();
+  }
+
+  toggle(s) {
+    const closed = new Set(this.drawing.closed);
+    if (!closed.delete(s)) closed.add(s);
+    this.#change({ closed }, () => {
+      const [x, y, width] = (closed.has(s) ? this.drawing.now.modules : this.drawing.now.scopes)[s];
+      return [x + width / 2, y];
+    });
+    const { toggle } = this.drawing.scopes[s], { group } = this.drawing.modules[s];
+    (closed.has(s) ? group : toggle).focus({ preventScroll: true });
+    this.say(`${this.graph.scopes[s].title} is ${closed.has(s) ? "closed" : "open"}`);
+  }
+
+  toggleAll() {
+    const { graph, drawing } = this;
+    const closed = new Set(drawing.closed.size ? [] : graph.scopes.keys());
+    this.camera.isFitted = true;
+    this.#change(this.#turned(closed));
+    this.say(closed.size ? "all modules are closed" : "all modules are open");
+  }
+
+  /** Opens whatever a node is in. */
+  reveal(k) {
+    const closed = new Set(this.drawing.closed);
+    for (let s = this.graph.home[k]; s >= 0; s = this.graph.around[s]) closed.delete(s);
+    if (closed.size === this.drawing.closed.size) return;
+    this.#change({ closed });
+  }
+
+  turn() {
+    this.#change({ direction: this.drawing.direction === "LR" ? "TB" : "LR" });
+  }
+
+  #afterChange() {
+    one('[data-do="modules"] span').textContent = this.drawing.closed.size ? "Open all" : "Close all";
+    this.player.highlight();
+  }
+
+  // The stage.
+
+  #setUpStage() {
+    const { camera, stage, drawing } = this;
+    camera.onLook = () => this.tooltip.hide();
+    camera.onResize = () => (camera.isFitted ? camera.fit(drawing.goal.box, false) : camera.refresh());
+    stage.removeAttribute("tabindex");
+    stage.setAttribute("role", "group");
+    stage.setAttribute("aria-label", "The graph");
+    stage.addEventListener("click", (event) => {
+      if (camera.wasDragged) return;
+      if (!event.target.closest(".node, .module, .toggle, .cluster text, button")) this.choose(-1);
+    });
+    addEventListener("beforeprint", () => this.#showAll());
+    addEventListener("afterprint", () => {
+      drawing.svg.removeAttribute("viewBox");
+      camera.refresh();
+    });
+  }
+
+  #showAll() {
+    this.drawing.svg.setAttribute("viewBox", this.drawing.goal.box.join(" "));
+    this.camera.root.style.transform = "none";
+  }
+
+  #setUpNodes() {
+    const { drawing, graph } = this;
+    const act = (element, action) => {
+      element.addEventListener("click", () => this.camera.wasDragged || action());
+      element.addEventListener("keydown", (event) => event.key === "Enter" && action());
+    };
+    drawing.nodes.forEach(({ group }, k) => {
+      const { says } = graph.nodes[k];
+      for (const [key, value] of Object.entries({ role: "button", tabindex: -1, "aria-label": says })) {
+        group.setAttribute(key, value);
+      }
+      act(group, () => this.choose(k));
+      this.tooltip.watch(group, k);
+    });
+    drawing.scopes.forEach(({ toggle, title }, s) => {
+      act(toggle, () => this.toggle(s));
+      title.addEventListener("click", () => this.camera.wasDragged || this.toggle(s));
+    });
+    drawing.modules.forEach(({ group }, s) => act(group, () => this.toggle(s)));
+    // Not of the SVG itself, which would be taken for something that can have the focus.
+    this.stage.addEventListener("focusin", ({ target }) => this.#onFocus(target));
+    (this.order()[0])?.setAttribute("tabindex", 0);
+  }
+
+  /** What can have the focus, oldest first: nodes, and the modules before what is in them. */
+  order() {
+    const { drawing, graph } = this;
+    const found = new Set();
+    drawing.nodes.forEach((_, k) => {
+      const chain = [];
+      for (let s = graph.home[k]; s >= 0; s = graph.around[s]) chain.unshift(s);
+      for (const s of chain) {
+        const isClosed = drawing.closed.has(s);
+        found.add(isClosed ? drawing.modules[s].group : drawing.scopes[s].toggle);
+        if (isClosed) return;
+      }
+      found.add(drawing.nodes[k].group);
+    });
+    return [...found];
+  }
+
+  #onFocus(target) {
+    for (const old of this.drawing.svg.querySelectorAll('[tabindex="0"]')) old.setAttribute("tabindex", -1);
+    target.setAttribute("tabindex", 0);
+  }
+
+  /** Up and down: to the next thing in the order. */
+  #step(direction) {
+    const order = this.order();
+    const at = order.indexOf(document.activeElement);
+    const next = at < 0 ? (direction > 0 ? 0 : order.length - 1) : at + direction;
+    if (!order[next]) return;
+    order[next].focus({ preventScroll: true });
+    const k = this.drawing.nodes.findIndex(({ group }) => group === order[next]);
+    if (k >= 0) this.camera.show(this.drawing.goal.nodes[k]);
+    if (k >= 0 && this.chosen >= 0) this.choose(k);
+  }
+
+  // The card of a node.
+
+  choose(k) {
+    const before = this.chosen;
+    for (const old of document.querySelectorAll(".chosen")) old.classList.remove("chosen");
+    this.chosen = k;
+    one(".panel").classList.toggle("has-card", k >= 0);
+    if (k < 0) {
+      if (before >= 0 && one(".panel").contains(document.activeElement)) this.drawing.nodes[before].group.focus();
+      return;
+    }
+    this.drawing.nodes[k].group.classList.add("chosen");
+    const card = one(`#about-${this.graph.nodes[k].id}`);
+    card.classList.add("chosen");
+    one(".panel").scrollTop = 0;
+    document.documentElement.classList.remove("no-panel");
+    this.tooltip.hide();
+  }
+
+  // Buttons and keys.
+
+  #setUpButtons() {
+    const root = document.documentElement;
+    const actions = {
+      first: () => this.player.show(0),
+      back: () => this.player.back(),
+      play: () => (this.player.isPlaying ? this.player.pause() : this.player.play()),
+      next: () => this.player.next(),
+      last: () => this.player.show(Infinity),
+      in: () => this.camera.zoomBy(1.3, undefined, true),
+      out: () => this.camera.zoomBy(1 / 1.3, undefined, true),
+      fit: () => this.camera.fit(this.drawing.goal.box),
+      turn: () => this.turn(),
+      modules: () => this.toggleAll(),
+      text: () => { root.dataset.text = { medium: "large", large: "" }[root.dataset.text] ?? "medium"; },
+      theme: () => {
+        const now = root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+        root.dataset.theme = now === "dark" ? "light" : "dark";
+      },
+      table: () => root.classList.toggle("with-table"),
+      help: () => one(".help").showModal(),
+      panel: () => (this.chosen >= 0 ? this.choose(-1) : root.classList.add("no-panel")),
+      "search-next": () => this.search.go(1),
+      "search-back": () => this.search.go(-1),
+    };
+    this.actions = actions;
+    document.addEventListener("click", (event) => {
+      actions[event.target.closest("[data-do]")?.dataset.do]?.();
+    });
+    this.slider.addEventListener("input", () => { this.player.pause(); this.player.show(Number(this.slider.value)); });
+    one(".speed").addEventListener("change", (event) => this.player.setSpeed(Number(event.target.value)));
+    one('[data-do="modules"]').hidden = !this.graph.scopes.length;
+    one('[data-do="turn"]').hidden = Object.keys(this.graph.layouts).length < 2;
+  }
+
+  #onKey(event) {
+    const { key, target } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey || one("dialog[open]")) return;
+    if (key === "Escape") return this.#escape();
+    if (target.matches(".search input, select")) return;
+    if (target === this.slider && /Arrow(Up|Down)/.test(key)) return;
+    const isButton = target.matches("button") && key === " ";
+    const { actions } = this;
+    const keys = {
+      ArrowRight: actions.next, ArrowLeft: actions.back, Home: actions.first, End: actions.last,
+      PageDown: () => this.player.skip(1), PageUp: () => this.player.skip(-1), " ": actions.play,
+      ArrowDown: () => this.#step(1), ArrowUp: () => this.#step(-1), "/": () => this.search.focus(),
+      "+": actions.in, "=": actions.in, "-": actions.out, "0": actions.fit, "?": actions.help,
+      t: actions.turn, m: actions.modules, a: actions.text, d: actions.theme,
+    };
+    if (!Object.hasOwn(keys, key) || isButton) return;
+    if (key.startsWith("Arrow") && key !== "ArrowDown" && key !== "ArrowUp") this.player.pause();
+    event.preventDefault();
+    keys[key]();
+  }
+
+  #escape() {
+    if (this.search.isOpen) this.search.close();
+    else if (this.player.isPlaying) this.player.pause();
+    else this.choose(-1);
+  }
+}
+
+/** Nodes by name, operation or id. */
+class Search {
+  constructor(page) {
+    this.page = page;
+    this.input = one(".search input");
+    this.matches = [];
+    this.at = -1;
+    this.input.addEventListener("input", () => this.#look());
+    one(".search").addEventListener("submit", (event) => event.preventDefault());
+    this.input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.go(event.shiftKey ? -1 : 1);
+    });
+  }
+
+  get isOpen() {
+    return this.input.value !== "" || document.activeElement === this.input;
+  }
+
+  focus() {
+    this.input.focus();
+    this.input.select();
+  }
+
+  close() {
+    this.input.value = "";
+    this.#look();
+    this.input.blur();
+  }
+
+  #look() {
+    const asked = this.input.value.trim().toLowerCase();
+    const { nodes } = this.page.graph;
+    this.matches = asked ? [...nodes.keys()].filter((k) => nodes[k].find.includes(asked)) : [];
+    const exact = this.matches.findIndex((k) => nodes[k].id === asked || nodes[k].name.toLowerCase() === asked);
+    this.at = Math.max(exact, 0) - 1;  // the next one is shown
+    const found = new Set(this.matches);
+    this.page.drawing.nodes.forEach(({ group }, k) => group.classList.toggle("match", found.has(k)));
+    if (this.matches.length) this.go(1);
+    else this.#count(asked);
+  }
+
+  go(direction) {
+    const { matches, page } = this;
+    if (!matches.length) return;
+    this.at = (this.at + direction + matches.length) % matches.length;
+    const k = matches[this.at];
+    page.reveal(k);
+    page.choose(k);
+    page.camera.show(page.drawing.goal.nodes[k]);
+    this.#count(this.input.value);
+  }
+
+  #count(asked) {
+    const found = this.matches.length ? `${this.at + 1} of ${this.matches.length}` : "none";
+    one(".search output").textContent = asked ? found : "";
+  }
+}
+
+/** What is under the mouse, or has the focus, in short. */
+class Tooltip {
+  constructor(page) {
+    this.page = page;
+    this.box = one(".tooltip");
+  }
+
+  watch(group, k) {
+    group.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && this.#show(k));
+    group.addEventListener("pointerleave", () => this.hide());
+    group.addEventListener("focus", () => group.matches(":focus-visible") && this.#show(k));
+    group.addEventListener("blur", () => this.hide());
+  }
+
+  hide() {
+    this.box.hidden = true;
+  }
+
+  #show(k) {
+    const { graph, drawing, camera } = this.page;
+    const card = one(`#about-${graph.nodes[k].id}`);
+    const parts = [...card.querySelectorAll(":scope > h3, :scope > .worked, :scope > dl > .general")];
+    const { gradient } = graph.nodes[k];
+    const line = Object.assign(document.createElement("p"), { textContent: gradient && `gradient ${gradient}` });
+    this.box.replaceChildren(...parts.map((part) => part.cloneNode(true)), ...(gradient ? [line] : []));
+    this.box.hidden = false;
+    const [x, y, width, height] = drawing.now.nodes[k];
+    const [left, top] = camera.onStage([x, y]), [right, bottom] = camera.onStage([x + width, y + height]);
+    const [across, down] = camera.size;
+    const place = (at, length) => Math.max(6, Math.min(length, at));
+    const isBelow = bottom + 8 + this.box.offsetHeight < down;
+    this.box.style.left = `${place((left + right - this.box.offsetWidth) / 2, across - this.box.offsetWidth - 6)}px`;
+    this.box.style.top = `${isBelow ? bottom + 8 : Math.max(6, top - 8 - this.box.offsetHeight)}px`;
+  }
+}
+
+new Page();
