@@ -44,12 +44,12 @@ LISTING = """\
   9  m2 = multiply(m2, 0.5)                                    4x1  in place
  10  m5 = matmul(m2, W2.T)                                     4x3
  11  grad W2 = matmul(m1.T, m2)                                3x1  gradient
- 12  grad b2 = sum(m2, axis=(0,))                                1  gradient
+ 12  grad b2 = sum_rows(m2)                                      1  gradient
  13  m1 = multiply(m1, m1)                                     4x3  in place
  14  m1 = subtract(1, m1)                                      4x3  in place
  15  m5 = multiply(m5, m1)                                     4x3  in place
  16  grad W1 = matmul(x.T, m5)                                 2x3  gradient
- 17  grad b1 = sum(m5, axis=(0,))                                3  gradient"""
+ 17  grad b1 = sum_rows(m5)                                      3  gradient"""
 
 
 def test_a_plan_reads_like_backpropagation_written_by_hand() -> None:

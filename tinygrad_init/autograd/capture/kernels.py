@@ -24,6 +24,7 @@ import numpy as np
 from .. import modes
 from ..axes import axes_of
 from ..inputs import Array
+from ..operations import F
 from ..operations.choices import check_labels
 from . import complaints
 from .recording import ARGUMENT, NUMBER, Call, Slot
@@ -144,9 +145,10 @@ def _product(out: Array, a: Any, b: Any) -> list[Step]:
 
 
 def _sum(call: Call, out: Array, x: Any) -> list[Step]:
-    axes = axes_of(call.params["axis"], _ndim(x))
+    is_rows = call.operation is F.sum_rows
+    axes = (_ndim(x) - 2,) if is_rows else axes_of(call.params["axis"], _ndim(x))
     found = _product_with_ones(out, x, axes) if isinstance(x, np.ndarray) else None
-    return found or [(np.add.reduce, [x, axes, None, out, call.params["keepdims"]])]
+    return found or [(np.add.reduce, [x, axes, None, out, call.params.get("keepdims", False)])]
 
 
 def _product_with_ones(out: Array, x: Array, axes: tuple[int, ...]) -> list[Step] | None:
@@ -321,7 +323,7 @@ def _draws(call: Call, out: Array) -> Step | None:
 
 _WRITERS: dict[str, Callable[..., list[Step] | None]] = {
     "matmul": lambda call, out, a, b: _product(out, a, b),
-    "sum": _sum, "max": _extreme, "min": _extreme, "prod": _prod, "cumsum": _cumsum,
+    "sum": _sum, "sum_rows": _sum, "max": _extreme, "min": _extreme, "prod": _prod, "cumsum": _cumsum,
     "argmax": _place_of_extreme, "argmin": _place_of_extreme,
     "where": _where, "one_hot": _one_hot,
     "relu": _relu,
