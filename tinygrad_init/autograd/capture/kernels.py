@@ -3,9 +3,10 @@
 NumPy's ufuncs take ``out=``. For other rows this module knows a way through functions that do; the
 rest is computed as ever, and copied. Three ways are chosen for their speed:
 
-- A product of two matrices goes through ``ndarray.dot``, which hands it to the same routine of the
-  BLAS as ``matmul`` but is there half a microsecond earlier. A sum over some axes is a product with
-  ones, since the BLAS adds faster than NumPy; 10 times so where rows are short.
+- A product of two small matrices goes through ``ndarray.dot``, which hands it to the same routine
+  of the BLAS as ``matmul`` and is there half a microsecond earlier (but fills the result with zeros
+  first). A sum over some axes is a product with ones, since the BLAS adds faster than NumPy; 10
+  times so where rows are short.
 - ``where(mask, x, 0)`` is slow on a random mask: the processor guesses each entry, wrongly half of
   the time. Multiplying the bits of x, read as an integer, by 0 or 1 gives the same, down to nan and
   the sign of zero, without a guess.
@@ -35,6 +36,7 @@ Step = tuple[Function, list[Any]]  #: what a replay calls, and with which argume
 _IN_PLACE = ("relu", "power", "reciprocal")  #: rows that go through a ufunc, entry by entry
 _BY_KEYWORD = (np.maximum, np.minimum)  #: ufuncs that want ``out`` by its name
 _ROW = 8192  #: zeros to compare with at once
+_SMALL = 2**17  #: bytes that are filled with zeros in no time
 _SHORT = 1024  #: entries of a row, above which NumPy's way of adding in pairs is more exact
 #: A maximum of few entries in many rows: one call for each entry beats one loop for each row.
 _FEW, _MANY_ROWS = 16, 256
@@ -139,7 +141,7 @@ def _computed_and_copied(call: Call, out: Array, operands: list[Any]) -> Step:
 def _product(out: Array, a: Any, b: Any) -> list[Step]:
     are_matrices = {_ndim(a), _ndim(b)} <= {1, 2}
     is_blas = _dtype(a) == _dtype(b) == out.dtype and out.dtype.char in "fd"
-    if are_matrices and is_blas and out.flags.c_contiguous:
+    if are_matrices and is_blas and out.flags.c_contiguous and out.nbytes <= _SMALL:
         return [(np.ndarray.dot, [a, b, out])]
     return [(np.matmul, [a, b, out])]
 
