@@ -542,7 +542,8 @@ def test_a_loss_is_a_value(loss: Any) -> None:
 
 def test_parameters_are_leaves() -> None:
     w = Value(2.0)
-    for wrong in (w * w, 2.0, tg.Tensor([1.0], requires_grad=True), (w < 0)):
+    wrongs: list[Any] = [w * w, 2.0, tg.Tensor([1.0], requires_grad=True), (w < 0)]
+    for wrong in wrongs:
         with pytest.raises(tg.GraphError, match="list of parameters"):
             tg.capture(lambda: w, [w, wrong])
 

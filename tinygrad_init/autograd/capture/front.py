@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from . import complaints
 from .memory import Memory
 from .plan import Plan
 from .recording import Program, record
+
+if TYPE_CHECKING:
+    from .scalars import CapturedValues
 
 
 class Step:
@@ -100,7 +103,11 @@ def _copies(program: Program) -> list[Array]:
     return [np.array(slot.array) for slot in program.gradients]
 
 
-def capture(fn: Callable[..., Any], params: Iterable[Any]) -> Any:
+@overload
+def capture(fn: Callable[..., Any], params: Iterable[Tensor]) -> Step: ...
+@overload
+def capture(fn: Callable[..., Any], params: Iterable[Value]) -> CapturedValues: ...
+def capture(fn: Callable[..., Any], params: Iterable[Any]) -> Step | CapturedValues:
     """Record a function once, and replay it: forward and backward, without building a graph.
 
     ``step = tg.capture(fn, params)`` makes a function. ``loss = step(*arrays)`` computes
@@ -112,7 +119,8 @@ def capture(fn: Callable[..., Any], params: Iterable[Any]) -> Any:
     ever. What was computed becomes a plan, ``step.plan``, which can be printed. Later calls with
     such arrays execute the plan in memory that is there already. Other shapes or dtypes, another
     arithmetic (``tg.reproducible()``), or a module that was switched between ``train()`` and
-    ``eval()`` get a plan of their own, recorded when it is first needed.
+    ``eval()`` get a plan of their own, recorded when it is first needed. A number or a list is
+    taken as the array that ``np.asarray`` makes of it.
 
     What a replay reads anew: the arguments, the numbers of parameters and other Tensors, and arrays
     that ``fn`` uses. Random rows (``Dropout``) draw anew from their generator. What is frozen: all

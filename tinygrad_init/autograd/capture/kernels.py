@@ -77,8 +77,7 @@ def can_overwrite(call: Call, operand: Slot) -> bool:
 
 def _is_known(call: Call) -> bool:
     """Whether the kernel is that of a row of our table in ordinary arithmetic."""
-    is_ours = call.is_pure or "rng" in call.params
-    return is_ours and call.kernel is call.operation.kernels[modes.PLAIN]
+    return call.is_ours and call.kernel is call.operation.kernels[modes.PLAIN]
 
 
 def _selects_or_zero(call: Call) -> bool:
@@ -325,7 +324,8 @@ def _draws(call: Call, out: Array) -> Step | None:
 
 _WRITERS: dict[str, Callable[..., list[Step] | None]] = {
     "matmul": lambda call, out, a, b: _product(out, a, b),
-    "sum": _sum, "sum_rows": _sum, "max": _extreme, "min": _extreme, "prod": _prod, "cumsum": _cumsum,
+    "sum": _sum, "sum_rows": _sum, "prod": _prod, "cumsum": _cumsum,
+    "max": _extreme, "min": _extreme,
     "argmax": _place_of_extreme, "argmin": _place_of_extreme,
     "where": _where, "one_hot": _one_hot,
     "relu": _relu,

@@ -208,7 +208,7 @@ def _victim(call: Call, position: int, storages: dict[Slot, Storage]) -> Slot | 
 
 def _pack(storages: Sequence[Storage], placed: list[Storage]) -> int:
     """Give a place to each storage, beside those that are ``placed``; where the last one ends."""
-    # Columns: the first call, the last call, where it starts, where it ends. In the order of places.
+    # Columns: the first and the last call, where it starts and where it ends; by place.
     rows = np.array([_row(storage) for storage in placed])
     rows = rows[np.argsort(rows[:, 2], kind="stable")]
     # Those that die last are the least welcome where gradients will be, so they choose first.

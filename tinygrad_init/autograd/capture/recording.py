@@ -90,10 +90,14 @@ class Call:
         return self.result.base is not None
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is a row of our table, and not of the user's."""
+        return F.rows.get(self.operation.name) is self.operation
+
+    @property
     def is_pure(self) -> bool:
-        """Whether it gives the same again, and does nothing else: no draw, no row of the user's."""
-        is_ours = F.rows.get(self.operation.name) is self.operation
-        return is_ours and "rng" not in self.params
+        """Whether it gives the same again, and does nothing else; a draw moves its generator on."""
+        return self.is_ours and "rng" not in self.params
 
     @property
     def reverses_axes(self) -> bool:
