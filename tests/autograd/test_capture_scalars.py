@@ -4,7 +4,7 @@ The oracle is the engine that runs operation by operation, and, for what both mi
 finite differences of the captured loss. Programs in correctly rounded operations must agree to the
 bit; with elementary functions, of which NumPy and Python have each their own, to 1e-12.
 
-``PROGRAMS`` in the environment sets how many random programs are tried (200 of each kind unless
+``PROGRAMS`` in the environment sets how many random programs are tried (100 of each kind unless
 said).
 """
 
@@ -26,7 +26,7 @@ import tinygrad_init as tg
 from tinygrad_init import F, Value
 from tinygrad_init.autograd.capture import scalar_plan, scalars
 
-PROGRAMS = int(os.environ.get("PROGRAMS", "200"))
+PROGRAMS = int(os.environ.get("PROGRAMS", "100"))
 TOLERANCE = 1e-12
 
 Function = Callable[..., Any]
@@ -105,8 +105,16 @@ Steps = Sequence[tuple[str, int, int]]
 
 
 def _steps(table: Table) -> st.SearchStrategy[Steps]:
-    step = st.tuples(st.sampled_from(sorted(table)), st.integers(0, 99), st.integers(0, 99))
-    return st.lists(step, min_size=1, max_size=25)
+    """Mostly long programs. A third of their steps are additions, for these are what is joined."""
+    names = sorted(table)
+
+    def draw(seed: int, length: int) -> Steps:
+        rng = np.random.default_rng(seed)
+        picks = rng.integers(0, 100, (length, 2)).tolist()
+        kinds = rng.integers(0, 3 * len(names) // 2, length)
+        return [(names[k] if k < len(names) else "add", *pick) for k, pick in zip(kinds, picks)]
+
+    return st.builds(draw, st.integers(0, 2**32), st.integers(1, 30))
 
 
 NUMBERS = st.one_of(st.integers(-3, 3), st.floats(-3, 3), st.sampled_from([0.0, -0.0, 0.5, 1.0]))
@@ -239,6 +247,43 @@ def test_each_arithmetic_has_its_own_recording() -> None:
     assert (exact, slope) == (loss.data, w.grad)
     assert plain == pytest.approx(exact, rel=1e-15)
     assert len(step.plans) == 2
+
+
+@pytest.mark.usefixtures("_way")
+def test_a_part_in_the_other_arithmetic_stays_in_it() -> None:
+    w = Value(1.0)
+    candidates = [0.013 * k for k in range(1, 200)]
+    with tg.reproducible():
+        there = list(map(F.silu, candidates))
+    xs = [x for x, other in zip(candidates, there, strict=True) if F.silu(x) != other][-3:]
+
+    def loss(inputs: Any, other: Any = tg.reproducible) -> Value:
+        with tg.no_grad(), other():
+            results = [F.silu(w * x) for x in inputs]
+        return sum((w * result for result in results), start=w * 0)
+
+    step = tg.capture(loss, [w])
+    differences = []
+    for w.data in (1.0, 0.5, 2.0):
+        wanted = loss(list(map(Value, xs)))
+        w.grad = 0
+        wanted.backward()
+        slope = w.grad
+        assert [step(xs), w.grad] == [wanted.data, slope]
+        differences.append(wanted.data - loss(list(map(Value, xs)), tg.no_grad).data)
+    assert any(differences)
+
+
+def test_a_gradient_through_the_other_arithmetic_is_refused() -> None:
+    w = Value(0.1)
+
+    def loss() -> Value:
+        with tg.reproducible():
+            power = w.exp()
+        return w * power
+
+    with pytest.raises(tg.GraphError, match="was recorded inside `with tg.reproducible"):
+        tg.capture(loss, [w])()
 
 
 # Numbers that are none of the ordinary ones.
@@ -441,6 +486,18 @@ def test_the_smallest_of_functions() -> None:
         assert (step(), w.grad) == (result, slope)
 
 
+@pytest.mark.usefixtures("_way")
+def test_gradients_are_added_in_the_order_of_the_engine() -> None:
+    """Rounded to 53 bits, (1 + 2**53) - 2**53 is 0, while (1 - 2**53) + 2**53 is 1."""
+    w = Value(3.0)
+    step = tg.capture(lambda: (w - w) * 2.0**53 + w, [w])
+    assert (step(), w.grad) == (3.0, 0.0)
+    step = tg.capture(lambda: (-w + w) * 2.0**53 + w, [w])
+    assert (step(), w.grad) == (3.0, 0.0)
+    step = tg.capture(lambda: w + (-w + w) * 2.0**53, [w])
+    assert (step(), w.grad) == (3.0, 0.0)
+
+
 def test_other_values_are_read_anew_and_wrapped_numbers_are_not() -> None:
     w, rate, numbers = Value(2.0), Value(10.0), [1.0]
     step = tg.capture(lambda: w * rate + Value(numbers[0]), [w])
@@ -612,6 +669,7 @@ def test_a_chain_of_additions_is_one_level() -> None:
     assert w.grad == 1 + 999 * 500
 
 
+@pytest.mark.usefixtures("_way")
 def test_an_addition_that_others_read_is_not_inside_a_chain() -> None:
     w = Value(0.5)
 
