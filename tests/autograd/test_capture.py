@@ -83,12 +83,12 @@ def test_every_operation_on_parameters(name: str, mode: Mode) -> None:
         for dtype in ("float64", "float32"):
             with mode():
                 tensors = case.tensors(dtype)
+                _compare(_loss_of(case, tensors), tensors, [()] * 3, mode is tg.reproducible)
 
-                def fn() -> Any:
-                    loss = _weighted(case.call(*tensors))
-                    return sum(((x * x).sum() for x in tensors), loss)
 
-                _compare(fn, tensors, [()] * 3, mode is tg.reproducible)
+def _loss_of(case: Case, tensors: Sequence[tg.Tensor]) -> Callable[[], Any]:
+    """A loss to which every tensor contributes."""
+    return lambda: sum(((x * x).sum() for x in tensors), _weighted(case.call(*tensors)))
 
 
 @MODES
@@ -101,8 +101,11 @@ def test_every_operation_on_arguments(name: str, mode: Mode) -> None:
         rounds = [arrays, [0.99 * array for array in arrays], [*map(_turned, arrays)]]
         with mode():
             scale = tg.Tensor(1.5, requires_grad=True)
-            _compare(lambda *args: _weighted(case.call(*args)) * scale, [scale], rounds,
-                     mode is tg.reproducible)
+            _compare(_scaled(case, scale), [scale], rounds, mode is tg.reproducible)
+
+
+def _scaled(case: Case, scale: tg.Tensor) -> Callable[..., Any]:
+    return lambda *arguments: _weighted(case.call(*arguments)) * scale
 
 
 def _turned(array: Array) -> Array:
@@ -115,7 +118,7 @@ def _turned(array: Array) -> Array:
 def test_the_excluded_cases_are_those_of_computed_masks() -> None:
     for case in CATALOGUE["getitem"][18:20]:
         tensors = case.tensors()
-        step = tg.capture(lambda: case.call(*tensors).sum(), tensors)
+        step = tg.capture(_loss_of(case, tensors), tensors)
         with pytest.raises(tg.GraphError, match="mask that is computed"):
             step()
 
@@ -166,11 +169,12 @@ def test_random_programs(mode: Mode) -> None:
 
 def _minibatches(loss: str, count: int, dtype: Any = np.float64) -> list[tuple[Array, Array]]:
     rng = np.random.default_rng(5)
-    return [
-        (rng.normal(size=(8, 6)).astype(dtype),
-         rng.integers(0, 3, 8) if loss == "cross_entropy" else rng.normal(size=(8, 3)).astype(dtype))
-        for _ in range(count)
-    ]
+    found = []
+    for _ in range(count):
+        x, y = rng.normal(size=(8, 6)), rng.normal(size=(8, 3)).astype(dtype)
+        labels = rng.integers(0, 3, 8)
+        found.append((x.astype(dtype), labels if loss == "cross_entropy" else y))
+    return found
 
 
 def _train(

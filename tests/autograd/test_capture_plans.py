@@ -39,19 +39,17 @@ LISTING = """\
   4  m2 = matmul(m1, W2)                                       4x1
   5  m2 = add(m2, b2)                                          4x1  in place
   6  m2 = subtract(m2, y)                                      4x1  in place
-  7  m3 = multiply(m2, m2)                                     4x1
-  8  m4 = sum(m3, axis=(-2, -1))                        one number
-  9  m4 = divide(m4, 4)                                 one number  loss
- 10  m2 = multiply(0.25, m2)                                   4x1  in place
- 11  m2 = add(m2, m2)                                          4x1  in place
- 12  grad b2 = sum(m2, axis=(0,), keepdims=True)               1x1  gradient
- 13  m5 = matmul(m2, W2.T)                                     4x3
- 14  grad W2 = matmul(m1.T, m2)                                3x1  gradient
- 15  m1 = multiply(m1, m1)                                     4x3  in place
- 16  m1 = subtract(1, m1)                                      4x3  in place
- 17  m5 = multiply(m5, m1)                                     4x3  in place
- 18  grad b1 = sum(m5, axis=(0,), keepdims=True)               1x3  gradient
- 19  grad W1 = matmul(x.T, m5)                                 2x3  gradient"""
+  7  m3 = matmul(reshape(m2), reshape(m2))              one number
+  8  m4 = divide(m3, 4)                                 one number  loss
+  9  m2 = multiply(0.5, m2)                                    4x1  in place
+ 10  m5 = matmul(m2, W2.T)                                     4x3
+ 11  grad W2 = matmul(m1.T, m2)                                3x1  gradient
+ 12  grad b2 = sum(m2, axis=(0,))                                1  gradient
+ 13  m1 = multiply(m1, m1)                                     4x3  in place
+ 14  m1 = subtract(1, m1)                                      4x3  in place
+ 15  m5 = multiply(m5, m1)                                     4x3  in place
+ 16  grad W1 = matmul(x.T, m5)                                 2x3  gradient
+ 17  grad b1 = sum(m5, axis=(0,))                                3  gradient"""
 
 
 def test_a_plan_reads_like_backpropagation_written_by_hand() -> None:
@@ -61,7 +59,7 @@ def test_a_plan_reads_like_backpropagation_written_by_hand() -> None:
         _ = step.plan
     step(np.ones((4, 2)), np.ones((4, 1)))
     assert str(step.plan) == LISTING
-    assert repr(step.plan) == "<plan of 19 operations for (float64 (4, 2), float64 (4, 1))>"
+    assert repr(step.plan) == "<plan of 17 operations for (float64 (4, 2), float64 (4, 1))>"
     assert repr(step) == "<captured <lambda>: 4 parameters, 1 plans>"
 
 
@@ -80,7 +78,7 @@ def test_lines_know_where_operands_come_from() -> None:
 # How many calls.
 
 
-@pytest.mark.parametrize(("name", "count"), [("T1", 28), ("T2", 26), ("T3", 26)])
+@pytest.mark.parametrize(("name", "count"), [("T1", 26), ("T2", 24), ("T3", 24)])
 def test_a_replay_makes_no_more_calls_than_a_step_by_hand(name: str, count: int) -> None:
     step, minibatch = _step(name)
     step(*minibatch)
@@ -99,8 +97,8 @@ OTHER = tg.Tensor([1.0, 1.0, 2.0], requires_grad=True, label="other")
 
 
 def test_equal_calls_are_one() -> None:
-    once = _operations(lambda: np.exp(W).sum(), [W])
-    twice = _operations(lambda: (np.exp(W) + np.exp(W)).sum(), [W])
+    once = _operations(lambda: np.sum(np.exp(W)), [W])
+    twice = _operations(lambda: np.sum(np.exp(W) + np.exp(W)), [W])
     assert once.count("exp") == twice.count("exp") == 1
 
 
@@ -134,8 +132,8 @@ def test_random_draws_are_neither_merged_nor_dropped() -> None:
 
 
 def test_gradients_that_nobody_asked_for_are_not_computed() -> None:
-    both = _operations(lambda: (W * np.exp(np.sin(OTHER))).sum(), [W, OTHER])
-    one = _operations(lambda: (W * np.exp(np.sin(OTHER))).sum(), [W])
+    both = _operations(lambda: np.sum(W * np.exp(np.sin(OTHER))), [W, OTHER])
+    one = _operations(lambda: np.sum(W * np.exp(np.sin(OTHER))), [W])
     assert both == ["sin", "exp", "multiply", "sum", *both[4:]]
     assert one == ["sin", "exp", "multiply", "sum"]  # exp is the gradient
     assert "cos" in both
@@ -150,7 +148,7 @@ def test_known_numbers_are_not_computed() -> None:
 
 
 def test_a_constant_gradient_is_written_in_each_replay() -> None:
-    step = tg.capture(lambda: (W * 3).sum(), [W])
+    step = tg.capture(lambda: np.sum(W * 3), [W])
     for _ in range(2):
         step()
         np.testing.assert_array_equal(W.grad, [3, 3, 3])
@@ -306,7 +304,8 @@ def test_plans_of_a_step_share_their_memory() -> None:
     assert _held(make(), (x, y), *smaller) < 1.1 * alone
 
 
-SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10), st.integers(0, 500)), max_size=30)
+SPAN = st.tuples(st.integers(0, 30), st.integers(0, 10), st.integers(0, 500))
+SPANS = st.lists(SPAN, max_size=30)
 
 
 @given(SPANS, SPANS)

@@ -64,7 +64,7 @@ def test_eager_code_goes_on_from_the_gradients_of_a_step(w: tg.Tensor) -> None:
 
 def test_each_shape_and_dtype_has_a_plan_of_its_own(w: tg.Tensor) -> None:
     step = tg.capture(lambda x: (x * w).sum(), [w])
-    arguments = [np.ones(3), np.ones((2, 3)), np.ones((1, 3)), np.ones(3, np.float32),
+    arguments: list[Any] = [np.ones(3), np.ones((2, 3)), np.ones((1, 3)), np.ones(3, np.float32),
                  np.ones(3, int), np.ones(3).astype(">f8"), [1.0, 1.0, 1.0], tg.Tensor(np.ones(3))]
     for count in (1, 2, 3):
         for argument in arguments * count:
@@ -101,7 +101,7 @@ def test_train_and_eval_have_a_plan_each() -> None:
 
 def test_dropout_with_another_probability_or_generator_is_recorded_anew(w: tg.Tensor) -> None:
     drop = tg.nn.Dropout(0.5, rng=1)
-    step = tg.capture(lambda: drop(w).sum(), [w])
+    step = tg.capture(lambda: np.sum(drop(w)), [w])
     step()
     drop.p = 0.0
     assert step() == 6
@@ -121,7 +121,7 @@ def test_a_parameter_that_moves_to_other_memory_is_found_there(w: tg.Tensor) -> 
 
 def test_memory_of_a_detached_constant_is_watched_too(w: tg.Tensor) -> None:
     other = tg.Tensor([1.0, 1.0, 1.0])
-    step = tg.capture(lambda: (w * other.detach()).sum(), [w])
+    step = tg.capture(lambda: np.sum(w * other.detach()), [w])
     assert step() == 6
     other._data = np.zeros(3)
     assert step() == 0
@@ -190,7 +190,7 @@ def test_a_gradient_may_be_an_argument(w: tg.Tensor) -> None:
 def test_arrays_and_tensors_that_the_function_uses_are_read_anew(w: tg.Tensor) -> None:
     array, tensor = np.ones(3), tg.Tensor(np.ones(3))
     index, frozen = np.array([0, 1]), tg.Tensor(2.0, requires_grad=True)
-    step = tg.capture(lambda: (w * array * tensor * frozen)[index].sum(), [w])
+    step = tg.capture(lambda: np.sum((w * array * tensor * frozen)[index]), [w])
     assert step() == 2 * (1 + 2)
     array[:] = 10
     assert step() == 20 * (1 + 2)
@@ -205,8 +205,13 @@ def test_arrays_and_tensors_that_the_function_uses_are_read_anew(w: tg.Tensor) -
 
 
 def test_what_python_does_happens_once(w: tg.Tensor) -> None:
-    calls = []
-    step = tg.capture(lambda: (w * float(len(calls) + 1) * (calls.append(1) or 1)).sum(), [w])
+    calls: list[int] = []
+
+    def fn() -> Any:
+        calls.append(1)
+        return (w * float(len(calls))).sum()
+
+    step = tg.capture(fn, [w])
     assert [step() for _ in range(3)] == [6, 6, 6]
     assert calls == [1]
 
@@ -283,7 +288,7 @@ REFUSED: dict[str, tuple[Callable[[tg.Tensor, tg.Tensor], Any], str]] = {
     "a pair": (lambda w, x: ((w * x).sum(), x), "tuple"),
     "a Value": (lambda w, x: tg.Value(3.0), "Value"),
     "an array": (lambda w, x: w * x, r"\(3,\).*\.mean\(\)"),
-    "a matrix": (lambda w, x: np.outer(w, x), r"\(3, 3\)"),
+    "a matrix": (np.outer, r"\(3, 3\)"),
     "no parameter": (lambda w, x: x.sum(), "no parameter"),
     "no gradient": (lambda w, x: (w > x).sum(), "no parameter"),
 }
@@ -299,7 +304,7 @@ def test_a_function_that_returns_no_loss_is_refused(what: str, w: tg.Tensor) -> 
 
 def test_a_parameter_without_influence_is_named(w: tg.Tensor) -> None:
     idle = tg.Tensor([1.0], requires_grad=True, label="idle")
-    with pytest.raises(tg.GraphError, match="'idle'.*leave it out"):
+    with pytest.raises(tg.GraphError, match=r"'idle'.*leave it out"):
         tg.capture(lambda x: (w * x).sum(), [w, idle])(X)
 
 
@@ -314,7 +319,7 @@ def test_what_is_no_list_of_parameters_is_refused(params: Any) -> None:
 
 def test_a_result_in_place_of_the_function_is_refused(w: tg.Tensor) -> None:
     with pytest.raises(TypeError, match="the function itself"):
-        tg.capture((w * w).sum(), [w])  # type: ignore[arg-type]
+        tg.capture((w * w).sum(), [w])
 
 
 def test_a_wrong_number_of_arguments_is_refused(w: tg.Tensor) -> None:
@@ -329,7 +334,7 @@ def test_a_wrong_number_of_arguments_is_refused(w: tg.Tensor) -> None:
 
 def test_history_from_outside_is_refused(w: tg.Tensor) -> None:
     outside = w * 2
-    with pytest.raises(tg.GraphError, match="multiply.*outside.*inside"):
+    with pytest.raises(tg.GraphError, match=r"multiply.*outside.*inside"):
         tg.capture(lambda x: (outside * x * w).sum(), [w])(X)
     constant = outside.detach()
     assert tg.capture(lambda x: (constant * x * w).sum(), [w])(X) == 2 * w.data**2 @ X
@@ -366,7 +371,7 @@ def test_an_error_in_a_replay_names_the_operation_and_takes_back_the_gradients(
 
 def test_an_operation_with_a_shape_that_changes_is_found_out(w: tg.Tensor) -> None:
     mask = np.array([True, True, False])
-    step = tg.capture(lambda: w[mask].sum(), [w])
+    step = tg.capture(lambda: np.sum(w[mask]), [w])
     assert step() == 3
     mask[0] = False
     with pytest.raises(tg.ShapeError, match=r"getitem.*\(1,\).*\(2,\)"):
@@ -410,5 +415,5 @@ def test_another_thread_computes_as_ever_while_one_records(w: tg.Tensor) -> None
 
 
 def test_labels_are_checked_by_their_row() -> None:
-    with pytest.raises(tg.DataError, match="0 to 1.*got -1 to 0"):
+    with pytest.raises(tg.DataError, match=r"0 to 1.*got -1 to 0"):
         F.one_hot([0, -1], count=2)

@@ -17,38 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.graph.hostile import HOSTILE
 from tinygrad_init import DataError, GraphError, Tensor, Value
 from tinygrad_init.graph import Graph, render, text, trace
+from tinygrad_init.graph.palette import STYLE_SHEET
 
 SVG = "{http://www.w3.org/2000/svg}"
 SUFFIXES = [".svg", ".png", ".pdf", ".dot", ".html", ".json"]
-
-HOSTILE = {
-    "quotes": "\"a\" 'b' \\\"",
-    "record": "{a|b} <port> |",
-    "backslash": "ends with \\",
-    "backslashes": "\\\\\\",
-    "escapes": "\\N \\G \\L \\l \\n \\r \\E \\T \\H",
-    "html label": "<<b>bold</b>>",
-    "html": "<b>bold</b> & &amp; &lt; &#60;",
-    "script": "</svg><script>alert(1)</script>",
-    "attribute": '" onload="alert(1)',
-    "dot": '"]; evil [shape=box]; n0 -> evil; n1 [label="',
-    "comment": "--> <!-- */ // # <![CDATA[ ]]>",
-    "nul": "a\x00b",
-    "controls": "".join(map(chr, range(1, 32))) + "\x7f\x80\x9f",
-    "newline": "two\nlines\r\n\u2028three",
-    "surrogate": "lone \ud800 and \udfff",
-    "noncharacter": "\ufffe\uffff",
-    "rtl": "שלום \u202eevil\u2066",
-    "emoji": "👩‍👧 é ∂L/∂w",
-    "blank": "   ",
-    "keyword": "digraph",
-    "template": "{{ x }} ${x} %s {0}",
-    "title": "</title></style><h1>x",
-    "long": "x" * 100_000,
-}
-
 
 def small() -> Graph:
     x = Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], label="x")
@@ -180,8 +155,10 @@ class TestSvg:
         root = ET.fromstring(svg)
         assert groups(svg) == len(graph.nodes) == 4
         assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
-            "svg", "g", "a", "title", "text", "path", "polygon", "polyline",
+            "svg", "style", "g", "a", "title", "text", "path", "polygon", "polyline",
         }
+        (style,) = root.iter(f"{SVG}style")
+        assert (style.text or "").strip() == STYLE_SHEET
         attributes = {name.lower() for element in root.iter() for name in element.attrib}
         assert not {name for name in attributes if name.startswith("on") or name.endswith("href")}
         texts = [element.text or "" for element in root.iter(f"{SVG}text")]

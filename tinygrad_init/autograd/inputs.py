@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 ARRAYS = (np.ndarray, np.generic)
 #: Numbers that operations compute with as they are; what else there is goes through ``operand``.
-NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_})
+NUMBERS = frozenset({float, int, bool})
 KINDS = "fiub"  #: NumPy's kinds of real numbers: floating, signed, unsigned, bool
 WIDEST = 8  #: bytes in a number: wider floats differ from machine to machine
 #: NumPy's letters of these dtypes, looked up at every call; ``operand`` is asked about the rest.
@@ -30,6 +30,8 @@ def operand(name: str, args: Sequence[Any], position: int) -> Any:
     for Values: beside an array it would make an array of Python objects.
     """
     found = args[position]
+    if isinstance(found, np.floating) and found.itemsize <= WIDEST:  # what a reduction gives
+        return found
     if isinstance(found, (list, tuple, np.memmap)):
         try:
             found = np.asarray(found)
@@ -73,7 +75,9 @@ def _is_real(dtype: np.dtype[Any]) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return type(value) is int or (
+        isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    )
 
 
 def _are_whole(value: Any) -> bool:
@@ -86,7 +90,7 @@ def _is_number(value: Any) -> bool:
 
 def _is_dtype(value: Any) -> bool:
     try:
-        return np.dtype(value).kind in KINDS and value is not None
+        return not isinstance(value, Node | None) and np.dtype(value).kind in KINDS
     except TypeError:
         return False
 
@@ -99,6 +103,7 @@ def _is_generator(value: Any) -> bool:
 
 
 _NUMBER = (_is_number, "a real number")
+_ANYTHING = (lambda v: not isinstance(v, Node), "")
 _BOUND = (lambda v: v is None or _is_number(v) or type(v) is np.ndarray, "a number, array or None")
 #: What settings must be, whichever operation they belong to.
 SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -118,10 +123,10 @@ SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 def check_setting(name: str, key: str, value: Any) -> None:
     """Raise if ``value`` is no setting for the operation ``name``: a wrong kind, or a node."""
-    if isinstance(value, Node):
-        raise errors.node_as_setting(name, key)
-    is_right, kind = SETTINGS.get(key, (lambda _: True, ""))
+    is_right, kind = SETTINGS.get(key, _ANYTHING)
     if not is_right(value):
+        if isinstance(value, Node):
+            raise errors.node_as_setting(name, key)
         raise errors.wrong_setting(name, key, value, kind)
 
 
@@ -150,6 +155,8 @@ def real_array(data: Any, dtype: DTypeLike | None = None, made_by: str = "") -> 
 
 def real(data: Any, made_by: str = "") -> Any:
     """``data`` as an array, if its numbers are real and no wider than 64 bits."""
+    if type(data) is np.ndarray and data.dtype.char in REAL:
+        return data
     try:
         array = np.asarray(data)
     except ValueError as error:

@@ -62,9 +62,7 @@ class Table:
         if not row.is_variadic:
             add_method(Node, name, row, manual.of_row(row))
         if row.operator:
-            add_method(Node, f"__{row.operator}__", row, f"The operation {name}.")
-        if hasattr(np.ndarray, f"__r{row.operator}__"):
-            add_method(Node, f"__r{row.operator}__", lambda x, other: row(other, x), "Reflected.")
+            _add_operator(row)
         return row
 
     def compose(self, numpy_function: Function, wants: str) -> Callable[[Function], Function]:
@@ -154,6 +152,14 @@ def add_method(kind: type, name: str, function: Function, about: str) -> None:
 
     method.__name__, method.__doc__ = name, about
     setattr(kind, name, method)
+
+
+def _add_operator(row: Operation) -> None:
+    """Let Python's operator be the operation. (Without packing, 0.1 of the 1.2 us of an addition.)"""
+    method = (lambda x: row(x)) if row.arity == 1 else (lambda x, other: row(x, other))
+    setattr(Node, f"__{row.operator}__", method)
+    if hasattr(np.ndarray, f"__r{row.operator}__"):
+        setattr(Node, f"__r{row.operator}__", lambda x, other: row(other, x))
 
 
 F = Table()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,10 @@ from .array_like import ArrayLike
 from .inputs import Array, real, real_array, total
 from .operations import F
 from .tape import Node, data_of, tick
+
+#: References to an array that nobody else has: of a dictionary, of a name here, of a call.
+#: Not to copy it saves 7 ms of the 110 that a step of a 1024-1024-1024-1024 network takes.
+_OURS = 3
 
 
 class Tensor(ArrayLike):
@@ -42,6 +48,7 @@ class Tensor(ArrayLike):
 
     __slots__ = ("_changes", "_keeps_grad")
     kind = "Tensor"
+    is_watched = True
 
     def __init__(
         self, data: Any, requires_grad: bool = False, label: str = "",
@@ -69,7 +76,7 @@ class Tensor(ArrayLike):
         A write that only NumPy sees is not noticed: ``t.data[0] = 1``, or filling an array that
         was an operand (``x`` in ``w * x``) anew between forward and backward. Assign to ``t.data``,
         and give a recorded computation arrays that stay as they are until ``backward()``;
-        ``detect_anomaly`` notices.
+        ``detect_anomaly`` notices, and :meth:`note_change` tells.
         """
         modes.refuse_reading(".data")
         return self._data
@@ -80,7 +87,15 @@ class Tensor(ArrayLike):
         new = self.accept(array)
         if new is not self._data:
             self._data[...] = new
+        self.note_change()
+
+    def note_change(self) -> None:
+        """Say that the memory was written to by other means than assigning to ``data``."""
         self._changes[0] = tick()
+
+    def _move_to(self, memory: Array) -> None:
+        """Keep the same numbers elsewhere; for those who know that nobody else has the array."""
+        self._data = memory
 
     def accept(self, array: Any) -> Array:
         """``array``, if it may be assigned to ``data``: the same shape, and numbers that fit.
@@ -118,19 +133,26 @@ class Tensor(ArrayLike):
     def _fit(self, gradient: Any) -> Any:
         if not isinstance(gradient, (np.ndarray, ArrayLike)):
             gradient = real(gradient, "a rule")
-        if gradient.shape != self.shape:
-            gradient = _unbroadcast(gradient, self.shape)
-        if gradient.dtype == self.dtype:
+        shape, dtype = self._data.shape, self._data.dtype
+        if gradient.shape != shape:
+            gradient = _unbroadcast(gradient, shape)
+        if gradient.dtype == dtype:
             return gradient
-        if self.dtype.kind != "f":
-            raise errors.not_differentiable(self.dtype)
-        return F.astype(gradient, self.dtype)
+        if dtype.kind != "f":
+            raise errors.not_differentiable(dtype)
+        return F.astype(gradient, dtype)
 
-    def _collect(self, gradient: Any) -> None:
-        if self.is_leaf or self._keeps_grad:
-            # Nobody else's memory: the gradients of two leaves may be one array.
-            own = F.positive(gradient) if isinstance(gradient, Node) else np.array(gradient)
-            self.grad = own if self.grad is None or not self.is_leaf else total(self.grad, own)
+    def _shows_grad(self) -> bool:
+        return self.is_leaf or self._keeps_grad
+
+    def _collect(self, found: Mapping[Node, Any]) -> None:
+        gradient = found[self]
+        if isinstance(gradient, Node):
+            gradient = F.positive(gradient)
+        elif gradient.base is not None or getrefcount(found[self]) > _OURS:
+            gradient = np.array(gradient)  # the gradients of two leaves may be one array
+        has_more = self.grad is not None and self.is_leaf
+        self.grad = total(self.grad, gradient) if has_more else gradient
 
     def retain_grad(self) -> None:
         """Let ``backward`` leave a gradient here too, although this is not a leaf."""
@@ -151,8 +173,9 @@ def _unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
     aligned = zip(gradient.shape[max(extra, 0) :], shape, strict=False)
     repeated = [extra + k for k, (is_long, length) in enumerate(aligned) if length == 1 != is_long]
     axes = (*range(extra), *repeated)
-    summed = F.sum(gradient, axis=axes, keepdims=True) if axes else gradient
-    fitted = F.reshape(summed, shape=summed.shape[max(extra, 0) :])
+    fitted = F.sum(gradient, axis=axes, keepdims=bool(repeated)) if axes else gradient
+    if repeated and extra > 0:
+        fitted = F.reshape(fitted, shape=fitted.shape[extra:])
     if fitted.shape != shape:
         raise errors.gradient_shape(gradient.shape, shape)
     return fitted

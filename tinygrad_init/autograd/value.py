@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from . import modes
@@ -49,7 +50,7 @@ class Value(Node):
 
     @classmethod
     def _wrap(cls, data: Any, made_by: str = "") -> Any:
-        number = one_number(data, made_by)
+        number = data if type(data) is float else one_number(data, made_by)
         # A comparison has no derivative: it is an answer. Only ``capture`` wants to know where from.
         if isinstance(number, bool) and modes.current().recorder is None:
             return number
@@ -64,10 +65,12 @@ class Value(Node):
         return one * (seed if isinstance(seed, Node) else one_number(seed, "gradient="))
 
     def _fit(self, gradient: Any) -> Any:
-        return gradient if isinstance(gradient, Node) else one_number(gradient, "a rule")
+        if type(gradient) is float or isinstance(gradient, Node):
+            return gradient
+        return one_number(gradient, "a rule")
 
-    def _collect(self, gradient: Any) -> None:
-        self.grad = self.grad + gradient if self.is_leaf else gradient
+    def _collect(self, found: Mapping[Node, Any]) -> None:
+        self.grad = found[self] if self.operation else self.grad + found[self]
 
     @property
     def data(self) -> Any:

@@ -151,7 +151,7 @@ def _products(
     if len(closed) == len(node.arguments):
         return iter(())
     twin = type(node)._wrap(node._data)
-    for trait in ("operation", "params", "arithmetic", "age", "evidence"):
+    for trait in ("operation", "how", "age", "evidence"):
         setattr(twin, trait, getattr(node, trait))
     twin.arguments = tuple(
         data_of(one) if k in closed else one for k, one in enumerate(node.arguments)

@@ -6,6 +6,8 @@ import base64
 import hashlib
 from html import escape
 
+from .palette import STYLE_ELEMENT, STYLE_SHEET
+
 BASE_STYLE = """
 :root { color-scheme: light dark;
   --ink: #1b1b1b; --paper: #ffffff; --line: #d0d0d0; --soft: #5c5c5c; --card: #f5f7f9; }
@@ -28,6 +30,8 @@ def document(title: str, style: str, body: str) -> str:
     neither scripts nor requests are allowed.
     """
     whole_style = BASE_STYLE + style
+    if STYLE_ELEMENT in body:  # a drawing brings its own, as it must where it stands alone
+        whole_style, body = whole_style + STYLE_SHEET, body.replace(STYLE_ELEMENT, "")
     digest = base64.b64encode(hashlib.sha256(whole_style.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "

@@ -7,30 +7,18 @@ Graphviz draws (HTML-like labels are silently dropped where it was built without
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from . import text
+from .orientation import orientation
+from .palette import EDGE, INK, KEYS, PAPER, STYLES, UNCLASSED, of_class
 from .parts import Edge, GraphNode, GraphScope, equations, names
 
-FONT = "Helvetica,Arial,sans-serif"
+FONT = "Arial"  #: a list would not be found in the table of widths that serves where no fonts are
 MARGIN = "0.16,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
-EDGE = "#767676"  #: a grey that is visible on white paper as well as on a dark page
-
-#: fill, border and what else tells a kind from the others: the outline, so not colour alone
-STYLES = {
-    "leaf": ("#D6ECF9", "#0072B2", {"shape": "record", "style": "filled"}),
-    "data": ("#D6ECF9", "#0072B2", {"shape": "record", "style": "filled,dashed"}),
-    "operation": ("#FBEFD5", "#A86F00", {"shape": "Mrecord", "style": "filled"}),
-    "constant": ("#EEEEEE", "#6E6E6E", {"shape": "record", "style": "filled,dotted"}),
-    "output": ("#D0EEE4", "#00795A", {"shape": "Mrecord", "style": "filled", "penwidth": "2.5"}),
-}
-
-#: tints of the palette of Okabe and Ito, which colour-blind people can tell apart, for classes
-CLASSES = (
-    "#FBE3B4", "#C9E7F8", "#B5E3D4", "#F9F3B0", "#B3D4EA", "#F4CBB0", "#EFD3E2", "#D2D2D2",
-)
-UNCLASSED = "#FFFFFF"
+_LETTER, _COMPARTMENT = 6.5, 23.0  #: points: the usual width of a letter, and what goes around it
 
 #: operations whose arguments may change places; the others get their edges numbered
 _COMMUTE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
@@ -44,38 +32,45 @@ def role(node: GraphNode, is_output: bool) -> str:
     return "data" if node.kind == "leaf" and not has_gradient else node.kind
 
 
+def roles(nodes: Sequence[GraphNode]) -> dict[str, str]:
+    """The same for each node of a graph, by id."""
+    return {node.id: role(node, node is nodes[-1]) for node in nodes}
+
+
 def to_dot(
     nodes: Sequence[GraphNode],
     edges: Sequence[Edge],
-    direction: str = "LR",
+    direction: str | None = None,
     scopes: Sequence[GraphScope] = (),
+    legend: bool = False,
 ) -> str:
-    """The drawing, from left to right ("LR") or from top to bottom ("TB")."""
+    """The drawing, from left to right ("LR"), from top to bottom ("TB"), or as it fits a page."""
     import graphviz  # costs a tenth of a second, which `import tinygrad_init` should not
 
+    records = {node.id: _compartments(node) for node in nodes}
+    if direction is None:
+        widths = {key: _width(rows) for key, rows in records.items()}
+        direction = orientation(nodes, edges, scopes, widths)
     drawing = graphviz.Digraph(
         "computation",
         graph_attr={
-            "rankdir": direction, "bgcolor": "transparent", "nodesep": "0.25", "ranksep": "0.45",
+            "rankdir": direction, "bgcolor": PAPER, "nodesep": "0.25",
+            "ranksep": "0.45" if direction == "LR" else "0.35",
         },
-        node_attr={"fontname": FONT, "fontsize": "13", "height": "0.3", "margin": MARGIN},
+        node_attr={"fontname": FONT, "fontsize": "13", "fontcolor": INK, "height": "0.3",
+                   "margin": MARGIN},
         edge_attr={"fontname": FONT, "fontsize": "10", "fontcolor": EDGE, "color": EDGE,
                    "arrowsize": "0.7"},
     )
-    called, computed = names(nodes), equations(nodes, edges)
+    called, computed, kinds = names(nodes), equations(nodes, edges), roles(nodes)
     is_coloured = any(node.colour is not None for node in nodes)
-    boxes = {one.id: _box(one) for one in scopes}
+    boxes = {one.id: _box(one.id, one.title) for one in scopes}
     for node in nodes:
-        fill, border, outline = STYLES[role(node, node is nodes[-1])]
-        if is_coloured:
-            fill = UNCLASSED if node.colour is None else CLASSES[node.colour % len(CLASSES)]
         boxes.get(node.scope, drawing).node(
             node.id,
-            label=graphviz.nohtml(_record(node, direction)),
+            label=graphviz.nohtml(_record(records[node.id], direction)),
             tooltip=graphviz.nohtml(_tooltip(node, called[node.id], computed.get(node.id, ""))),
-            fillcolor=fill,
-            color=border,
-            **outline,
+            **_look(kinds[node.id], is_coloured, node.colour),
         )
     for one in reversed(scopes):  # a box is put into the one around it when it is complete
         boxes.get(one.outer, drawing).subgraph(boxes[one.id])
@@ -83,70 +78,112 @@ def to_dot(
     for edge in edges:
         position = str(edge.position + 1) if edge.target in numbered else None
         drawing.edge(edge.source, edge.target, label=position)
+    if legend:
+        _add_keys(drawing, [kind for kind in STYLES if kind in kinds.values()], is_coloured)
     return str(drawing.source)
 
 
-def _box(one: GraphScope) -> Any:
+def _look(kind: str, is_coloured: bool, colour: int | None = None) -> dict[str, str]:
+    fill, border, outline = STYLES[kind]
+    look = {"fillcolor": UNCLASSED if is_coloured else fill, "color": border, **outline}
+    return look if colour is None else {**look, **of_class(colour)}
+
+
+def _add_keys(drawing: Any, kinds: Iterable[str], is_coloured: bool) -> None:
+    """A box of keys along the drawing: what the outlines mean. They are no nodes of the graph.
+
+    The class tells them apart in an SVG; the invisible edges keep them in a row.
+    """
+    box = _box("key", "legend", tooltip="", **{"class": "key"})
+    keys = {f"key_{kind}": kind for kind in kinds}
+    for key, kind in keys.items():
+        box.node(
+            key, label=KEYS[kind], fontsize="11", **{"class": "key"}, **_look(kind, is_coloured)
+        )
+    for one, following in pairwise(keys):
+        box.edge(one, following, style="invis")
+    drawing.subgraph(box)
+
+
+def _box(name: str, title: str, **attributes: str) -> Any:
     """An empty box with a title: Graphviz draws a subgraph so whose name starts with cluster."""
     import graphviz
 
-    title = _escape(text.label(one.title))
+    shown = text.label(title)
     return graphviz.Digraph(
-        f"cluster_{one.id}",
+        f"cluster_{name}",
         graph_attr={
-            "label": graphviz.nohtml(title), "labeljust": "l", "style": "rounded", "color": EDGE,
-            "fontcolor": EDGE, "fontname": FONT, "fontsize": "12", "margin": "10",
-            "tooltip": graphviz.nohtml(title),
+            "label": graphviz.nohtml(_escape(shown)), "labeljust": "l", "style": "rounded",
+            "color": EDGE, "fontcolor": EDGE, "fontname": FONT, "fontsize": "12", "margin": "10",
+            "tooltip": graphviz.nohtml(_escape(shown, _IN_TOOLTIP)), **attributes,
         },
     )
 
 
-def _record(node: GraphNode, direction: str) -> str:
-    """The compartments of a node: above what it is, below its value and gradient."""
-    upright = _upright_record(node)
-    return upright if direction == "LR" else f"{{{upright}}}"  # a record turns with the graph
+Rows = list[list[list[str]]]  #: above and below; compartments; lines
 
 
-def _upright_record(node: GraphNode) -> str:
-    facts = [_fact("data now" if node.changed else "data", node.value)]
+def _compartments(node: GraphNode) -> Rows:
+    """Above what a node is, below its value and gradient."""
     if node.kind == "constant" and not node.shape:
-        return _fact("", node.value)
+        return [[text.lines(node.value)]]
+    facts = [_fact("data now" if node.changed else "data", node.value)]
     if node.gradient is not None:
         facts.append(_fact("grad", node.gradient))
     if node.unavailable:
-        facts.append("grad unavailable")
-    return f"{{{'|'.join(map(_escape, _heading(node)))}}}|{{{'|'.join(facts)}}}"
+        facts.append(["grad unavailable"])
+    return [[[part] for part in _heading(node)], facts]
 
 
 def _heading(node: GraphNode) -> list[str]:
     symbol = f"{node.symbol} {node.settings}".strip() if node.symbol != "[ ]" else node.settings
-    shown = [symbol, text.label(node.label) if node.label.strip() else node.id]
+    shown = [text.label(symbol), text.label(node.label) if node.label.strip() else node.id]
     if node.shape:
         shown.append(text.shape(node.shape))
     if node.shape and node.dtype != "float64":
-        shown.append(node.dtype)
+        shown.append(text.label(node.dtype))
     if node.colour is not None:
         shown.append(f"class {node.colour}")
     return [part for part in shown if part]
 
 
-def _fact(word: str, value: object) -> str:
+def _fact(word: str, value: object) -> list[str]:
     """``data 2``; the rows of a matrix go below the word."""
-    rows = [_escape(row) for row in text.lines(value)]
-    return "\\n".join([word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}".strip()])
+    rows = text.lines(value)
+    return [word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}"]
+
+
+def _width(rows: Rows) -> float:
+    """About how many points a record is wide."""
+    return max(
+        sum(_COMPARTMENT + _LETTER * max(map(len, lines)) for lines in compartments)
+        for compartments in rows
+    )
+
+
+def _record(rows: Rows, direction: str) -> str:
+    """The compartments in the language of records, in which ``{}`` turns by a right angle."""
+    shown = [
+        "|".join("\\n".join(map(_escape, lines)) for lines in compartments) for compartments in rows
+    ]
+    upright = "|".join(f"{{{row}}}" for row in shown) if len(shown) > 1 else shown[0]
+    return upright if direction == "LR" else f"{{{upright}}}"  # a record turns with the graph
 
 
 def _tooltip(node: GraphNode, name: str, equation: str) -> str:
-    """Graphviz undoes backslashes twice in a tooltip, once in a label."""
+    """Escaped, it stays below 16,384 characters: older versions of Graphviz read no more."""
     shown = f"{name} = {equation}" if equation else f"{name} ({node.kind})"
     if node.formula:
-        shown += f"; in general {node.formula}"
+        shown += f"; in general {text.label(node.formula, text.MAX_LINE)}"
     for fact, said in (
         ("at", node.line), ("data now:", node.changed), ("grad unavailable:", node.unavailable)
     ):
         if said:
             shown += f"; {fact} {text.label(' '.join(said.split()), text.MAX_LINE)}"
-    return _escape(shown, backslash="&#92;" * 4)
+    return _escape(text.label(shown, text.MAX_TIP), _IN_TOOLTIP)
+
+
+_IN_TOOLTIP = "&#92;" * 4  #: a backslash: Graphviz undoes them twice there, once in a label
 
 
 def _escape(shown: str, backslash: str = "&#92;" * 2) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from ..autograd import Node, Operation, TinygradInitError, vector_jacobian_products
 from ..autograd.errors import FROM_NUMPY
 from ..autograd.modes import in_arithmetic
+from ..autograd.tape import How
 from .backward import reads
 
 
@@ -99,8 +100,7 @@ def _number(
     """The operation is put on a tape of its own, on which derivatives flow to one argument."""
     node, wanted = (recipe.kind._wrap(one.value) for one in (result, arguments[position]))
     wanted.requires_grad = True
-    node.operation, node.params = recipe.operation, recipe.params
-    node.arithmetic = recipe.arithmetic
+    node.operation, node.how = recipe.operation, How(recipe.params, recipe.arithmetic)
     node.arguments = tuple(
         wanted if k == position else one.value for k, one in enumerate(arguments)
     )

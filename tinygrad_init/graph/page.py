@@ -11,7 +11,8 @@ import numpy as np
 
 from . import text
 from .document import document
-from .dot import CLASSES, STYLES, role
+from .dot import role
+from .palette import CLASSES, STYLES
 from .parts import Edge, GraphNode, equations, names
 
 _LEGEND = {
@@ -104,13 +105,17 @@ def _table(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> str:
             f"<td>{node.id}</td>",
             f"<td><bdi>{escape(text.label(node.label))}</bdi></td>",
             f"<td>{escape(computed.get(node.id, node.kind))}</td>",
-            f"<td>{f'<code>{escape(node.formula)}</code>' if node.formula else ''}</td>",
+            f"<td>{_formula(node.formula)}</td>",
             f"<td>{text.shape(node.shape)}</td>",
             f'<td class="number">{_numbers(node.value)}{_reason("now", node.changed)}</td>',
             f'<td class="number">{_numbers(node.gradient)}'
             f'{_reason("unavailable", node.unavailable)}</td>',
         ]))
     return "<table>\n" + "\n".join(rows) + "\n</table>"
+
+
+def _formula(latex: str) -> str:
+    return f"<code>{escape(text.label(latex, text.MAX_LINE))}</code>" if latex else ""
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -114,12 +114,13 @@ def equations(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> dict[str, st
 
 
 def _equation(node: GraphNode, operands: list[str]) -> str:
-    is_sign = not any(character.isalpha() for character in node.symbol)
+    symbol = text.label(node.symbol)
+    is_sign = not any(character.isalpha() for character in symbol)
     if node.operation == "getitem":
         return operands[0] + node.settings.removeprefix("index=")
     if is_sign and len(operands) == 2:
-        return f" {node.symbol} ".join(operands)
+        return f" {symbol} ".join(operands)
     if is_sign and len(operands) == 1 and node.operation == "negative":
-        return node.symbol + operands[0]
+        return symbol + operands[0]
     settings = [node.settings] if node.settings else []
-    return f"{node.operation}({', '.join(operands + settings)})"
+    return f"{text.label(node.operation)}({', '.join(operands + settings)})"

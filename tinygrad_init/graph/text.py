@@ -13,6 +13,7 @@ import numpy as np
 
 MAX_LABEL = 40  #: characters of a label that a drawing shows
 MAX_LINE = 160  #: the same for a line of the user's code, and for a reason
+MAX_TIP = 600  #: the same for all that is said of a node when it is pointed at
 MAX_ENTRIES = 8  #: entries of an array that a drawing writes out; larger ones are summarised
 MAX_INLINE = 4  #: the same for one line of text
 
@@ -138,7 +139,7 @@ def settings(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
         if name == "index":
             told.append("index=" + _index(value))
         elif not _same(value, defaults.get(name)):
-            told.append(f"{name}={label(str(value))}")
+            told.append(f"{label(name)}={label(str(value))}")
     return ", ".join(told)
 
 

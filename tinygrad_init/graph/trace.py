@@ -13,7 +13,7 @@ import numpy as np
 
 from ..autograd import DataError, GraphError, Node, scope
 from ..autograd.tape import youngest_first
-from . import backward, dot, export, page, render, scopes, text, tree
+from . import backward, dot, export, notebook, page, render, scopes, text, tree
 from .backward import flows
 from .local import LocalDerivative, Quantity, Recipe, local_derivatives
 from .naming import names_of
@@ -105,7 +105,7 @@ class Graph:
                 from 0. The drawing also writes the number, since not everybody sees colours.
 
         Raises:
-            DataError: if no node has that label or id.
+            DataError: if no node has that label or id, or a class has no such number.
 
         >>> from tinygrad_init import Value
         >>> a, b = Value(2.0, label="a"), Value(2.0, label="b")
@@ -119,6 +119,9 @@ class Graph:
                 f"no node of this graph has the label or id {text.label(min(unknown))!r}: "
                 f"use labels given by label=, or ids as in graph.nodes"
             )
+        for number in classes.values():
+            if not isinstance(number, (int, np.integer)) or number < 0:
+                raise DataError(f"classes are counted from 0, got {text.label(repr(number))}")
         by_id = {key: number for key, number in classes.items() if key not in labels}
         nodes = [
             replace(node, colour=by_id.get(node.id, classes.get(node.label, node.colour)))
@@ -126,11 +129,13 @@ class Graph:
         ]
         return Graph(nodes, self.edges, self.scopes)
 
-    def to_dot(self, direction: str = "LR") -> str:
+    def to_dot(self, direction: str | None = None, legend: bool = False) -> str:
         """The drawing in Graphviz's language; the same graph gives the same text.
 
         Args:
-            direction: "LR", from left to right, or "TB", from top to bottom.
+            direction: "LR", from left to right, or "TB", from top to bottom; by itself a drawing
+                goes from left to right unless it would be wider than a page.
+            legend: whether a row of keys says what the outlines mean.
 
         Raises:
             DataError: for any other direction.
@@ -143,29 +148,36 @@ class Graph:
             n1 -> n2...
         }
         """
-        if direction not in ("LR", "TB"):
+        if direction not in ("LR", "TB", None):
             raise DataError(f"a drawing goes 'LR' or 'TB', got direction={direction!r}")
-        return dot.to_dot(self.nodes, self.edges, direction, self.scopes)
+        return dot.to_dot(self.nodes, self.edges, direction, self.scopes, legend)
 
-    def to_svg(self, direction: str = "LR") -> str:
+    def to_svg(self, direction: str | None = None, legend: bool = True) -> str:
         """The drawing as an ``<svg>`` element: one ``class="node"`` group for each node.
+
+        It is dark where the page around it is, and a file by itself follows the reader's system.
 
         Args:
             direction: as :meth:`to_dot` takes it.
+            legend: whether a row of keys says what the outlines mean.
 
         Raises:
             GraphError: if there is nothing to draw with (the message says what to install), or if
                 the graph is too large to be laid out.
         """
-        return render.svg(self.to_dot(direction), len(self.nodes))
+        return render.svg(self.to_dot(direction, legend), len(self.nodes))
 
-    def to_html(self) -> str:
+    def to_html(self, direction: str | None = None) -> str:
         """A page that needs nothing else: the drawing, a legend, and a table of the nodes.
+
+        Args:
+            direction: as :meth:`to_dot` takes it.
 
         Raises:
             GraphError: as :meth:`to_svg` does.
         """
-        return page.to_html(self.nodes, self.edges, self.to_svg())
+        drawing = self.to_svg(direction, legend=False)  # the page has its own
+        return page.to_html(self.nodes, self.edges, drawing)
 
     def to_json(self) -> str:
         """The graph for other programs: the schema is that of :mod:`~tinygrad_init.graph.export`.
@@ -178,18 +190,29 @@ class Graph:
         """
         return export.to_json(self.nodes, self.edges, map(self.local, self.edges), self.scopes)
 
-    def render(self, path: str | os.PathLike[str]) -> Path:
+    def render(
+        self,
+        path: str | os.PathLike[str],
+        direction: str | None = None,
+        legend: bool = True,
+    ) -> Path:
         """Write the drawing to a file, in the format that its suffix says.
 
         ``.svg`` and ``.html`` need Graphviz's ``dot`` or the extra ``render``; ``.png`` and
         ``.pdf`` need ``dot``; ``.dot`` and ``.json`` need neither. A file appears whole or not at
         all.
 
+        Args:
+            path: of the file.
+            direction: of a drawing, as :meth:`to_dot` takes it.
+            legend: whether ``.svg``, ``.png`` and ``.pdf`` have a row of keys; the text of a
+                ``.dot`` is that of the graph alone, and ``.html`` always says what is what.
+
         Returns:
             The path.
 
         Raises:
-            DataError: for any other suffix.
+            DataError: for any other suffix or direction.
             GraphError: if there is nothing to draw with (the message says what to install), or if
                 the graph is too large to be laid out.
 
@@ -202,24 +225,31 @@ class Graph:
         target = Path(path)
         suffix = render.known_suffix(target)
         if suffix == ".dot":
-            content = self.to_dot().encode()
+            content = self.to_dot(direction).encode()
         elif suffix == ".json":
             content = self.to_json().encode()
         elif suffix == ".svg":
-            content = self.to_svg().encode()
+            content = self.to_svg(direction, legend).encode()
         elif suffix == ".html":
-            content = self.to_html().encode()
+            content = self.to_html(direction).encode()
         else:
-            content = render.picture(self.to_dot(), suffix, len(self.nodes))
+            content = render.picture(self.to_dot(direction, legend), suffix, len(self.nodes))
         render.write_whole(target, content)
         return target
 
     def _repr_svg_(self) -> str | None:
-        """What a notebook shows; ``None``, so the short text, where it cannot be drawn."""
+        """For notebooks that show no HTML; ``None``, so the short text, if it cannot be drawn."""
         try:
             return self.to_svg()
         except GraphError:
             return None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the drawing, or the text and why it cannot be drawn."""
+        try:
+            return notebook.with_drawing(self.to_svg())
+        except GraphError as error:
+            return notebook.with_text(str(self), str(error))
 
     def __str__(self) -> str:
         return tree.to_text(self.nodes, self.edges)

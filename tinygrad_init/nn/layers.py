@@ -106,16 +106,14 @@ class Linear(Module):
                 f"and the data has shape {shape}: its last axis must have that length"
             )
         if self.members is None:
-            return x @ self.weight + self.bias
+            return F.affine(x, self.weight, self.bias)
         if len(shape) < 2 or shape[-3:-2] not in ((), (1,), (self.members,)):
             advice = ": write x[np.newaxis] for a batch of one" if len(shape) == 1 else ""
             raise ShapeError(
                 f"an ensemble of {self.members} takes one batch for all, (N, {fan_in}), or one for "
                 f"each, ({self.members}, N, {fan_in}), and the data has shape {shape}{advice}"
             )
-        # The bias lines up where members stand next to neurons. Added there, its gradient is a sum
-        # over the examples even if there is only one, as alone: an exact sum that is zero is +0.
-        return np.swapaxes(np.swapaxes(x @ self.weight, -3, -2) + self.bias, -3, -2)
+        return F.affine(x, self.weight, self.bias)
 
     def __repr__(self) -> str:
         fan_in, fan_out = self.weight.shape[-2:]

@@ -31,7 +31,9 @@ def mse(prediction: Any, target: ArrayLike | Tensor) -> Any:
     >>> float(mse([[1.0], [3.0]], [[0.0], [1.0]]))
     2.5
     """
-    prediction, target = _as_tensor(prediction), _as_tensor(target)
+    prediction = _as_tensor(prediction)
+    if not isinstance(target, (Tensor, np.ndarray)):
+        target = Tensor(target)
     axes = 2 if prediction.ndim > 1 else 1
     if not prediction.ndim:
         raise ShapeError("mse: one prediction alone is an array of one: give shape (1,)")
@@ -42,8 +44,7 @@ def mse(prediction: Any, target: ArrayLike | Tensor) -> Any:
         raise ShapeError(
             f"mse: prediction has shape {prediction.shape} and target {target.shape}{advice}"
         )
-    error = prediction - target
-    return (error * error).mean(axis=tuple(range(-axes, 0)))
+    return F.mse(prediction, target, axis=tuple(range(-axes, 0)))
 
 
 @scope("cross_entropy")

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, overload
+from operator import is_
+from typing import Any, TypeVar, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..autograd import DataError, F, ShapeError, Tensor
 from ..autograd.tape import data_of
+from .rows import Array, Row, State, joined
 
-Array = NDArray[Any]
-State = dict[str, Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: What settings may be: from the first number on, and below the second.
 RANGES = {
@@ -64,8 +64,8 @@ class Optimiser:
                 )
             for name, value in group.items():
                 self._refuse_out_of_range(name, value)
-        _refuse_what_cannot_be_optimised(self.parameters)
-        self._states: list[State] = [{} for _ in self.parameters]
+        self._rows: list[Row] = []
+        self._arrange()
 
     def _refuse_out_of_range(self, name: str, value: Any) -> None:
         low, high = RANGES.get(name, (-math.inf, math.inf))
@@ -114,19 +114,50 @@ class Optimiser:
         >>> optimiser.memory(w)
         {'velocity': array([1.])}
         """
-        for known, state in zip(self.parameters, self._states, strict=True):
-            if known is parameter:
-                arrays = {k: kept for k, kept in state.items() if isinstance(kept, np.ndarray)}
+        for row in (single for row in self._rows for single in row.apart()):
+            if row.parameters[0] is parameter:
+                arrays = {k: kept for k, kept in row.state.items() if isinstance(kept, np.ndarray)}
                 return {name: kept.copy() for name, kept in arrays.items()}
         raise DataError(f"{parameter.describe()} is not a parameter of this optimiser")
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        settings = [group for group in self.groups for _ in group["parameters"]]
-        for parameter, state, group in zip(self.parameters, self._states, settings, strict=True):
-            if parameter.grad is not None:
-                gradient = getattr(parameter.grad, "_data", parameter.grad)
-                parameter.data -= self._change(parameter.data, gradient, state, group)
+        parameters = self.parameters
+        if not (len(parameters) == len(self._arranged) and all(map(is_, parameters, self._arranged))):
+            self._arrange()
+        gradients = [row.gradient() for row in self._rows]
+        if any(gradient is NotImplemented for gradient in gradients):
+            self._rows = [
+                single for row, gradient in zip(self._rows, gradients, strict=True)
+                for single in (row.apart() if gradient is NotImplemented else [row])
+            ]  # fmt: skip
+            gradients = [row.gradient() for row in self._rows]
+        for row, gradient in zip(self._rows, gradients, strict=True):
+            if gradient is not None:
+                w = row.data
+                w -= self._change(w, gradient, row.state, row.settings)
+                for parameter in row.parameters:
+                    parameter.note_change()
+
+    def _arrange(self) -> None:
+        """Put the parameters into rows; what is remembered of them stays with them."""
+        _refuse_what_cannot_be_optimised(self.parameters)
+        known = {id(one.parameters[0]): one.state for row in self._rows for one in row.apart()}
+        singles = [
+            Row(group, [parameter], known.get(id(parameter)))
+            for group in self.groups for parameter in group["parameters"]
+        ]  # fmt: skip
+        is_entrywise = getattr(type(self)._change, "is_entrywise", False)
+        self._rows = joined(singles) if is_entrywise else singles
+        self._arranged = self.parameters
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling and copying: each parameter will have memory of its own there."""
+        return {**vars(self), "_rows": [one for row in self._rows for one in row.apart()]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._arrange()
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -136,7 +167,10 @@ class Optimiser:
     def _change(
         self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
     ) -> Array:
-        """How much to take from ``w``, of its shape; what is to be remembered goes to ``state``."""
+        """How much to take from ``w``, of its shape; what is to be remembered goes to ``state``.
+
+        Decorated with :func:`entrywise`, it is given the entries of several parameters in one row.
+        """
         raise NotImplementedError
 
 
@@ -169,6 +203,12 @@ def _refuse_what_cannot_be_optimised(parameters: list[Any]) -> None:
             )
     if len({id(parameter) for parameter in parameters}) < len(parameters):
         raise DataError("a parameter is listed twice, and would be moved twice")
+
+
+def entrywise(change: Function) -> Function:
+    """Mark a ``_change`` that treats each entry alone, so that it does not matter where it stands."""
+    vars(change)["is_entrywise"] = True
+    return change
 
 
 def _memory(state: State, name: str, w: Array) -> Array:
@@ -219,6 +259,7 @@ class SGD(Optimiser):
         ahead = rf"({slope} + \mu v)" if self._has("nesterov") else "v"
         return rf"v \leftarrow \mu v + {slope}, \quad w \leftarrow w - \eta {ahead}"
 
+    @entrywise
     def _change(
         self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
     ) -> Array:
@@ -283,6 +324,7 @@ class Adam(Optimiser):
             + (r" - \eta \lambda w" if decay and self.is_decoupled else "")
         )
 
+    @entrywise
     def _change(
         self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
     ) -> Array:
@@ -369,6 +411,7 @@ class RMSProp(Optimiser):
             return square + r"w \leftarrow w - \eta " + quotient
         return square + rf"u \leftarrow \mu u + {quotient}, \quad w \leftarrow w - \eta u"
 
+    @entrywise
     def _change(
         self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
     ) -> Array:
@@ -420,6 +463,7 @@ class Adagrad(Optimiser):
             r"s \leftarrow s + g^2, \quad w \leftarrow w - \eta \frac{g}{\sqrt{s} + \varepsilon}"
         )
 
+    @entrywise
     def _change(
         self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]
     ) -> Array:

@@ -29,7 +29,7 @@ h2 { font-size: 1.3rem; margin-top: 2.6rem; }
 .answer { background: var(--card); border-left: 5px solid #0072B2; padding: .8rem 1.2rem; }
 .wide { overflow-x: auto; }
 figure { margin: 1rem 0; }
-figure img, .paper { background: #ffffff; border-radius: 6px; }
+figure img { background: #ffffff; border-radius: 6px; }
 figure img { width: 100%; min-width: 36rem; height: auto; display: block; }
 .paper { padding: .8rem; overflow-x: auto; }
 .paper svg { display: block; margin: auto; height: auto; max-width: 100%; min-width: 30rem; }
@@ -102,7 +102,7 @@ bits. The entries shown are the first that are not zero for every neuron.</p>
 <p>A 2-2-1 network with constant weights, its mean squared error on two examples, and the chain
 rule: every box shows a value and the gradient of the loss with respect to it. The two columns of
 the gradient of W1 are equal, and so are the two rows of that of W2.</p>
-<figure><div class="paper" tabindex="0">{tiny.to_svg(direction="TB")}</div></figure>
+<figure><div class="paper" tabindex="0">{tiny.to_svg("TB", legend=False)}</div></figure>
 
 <h2>To repeat it</h2>
 <p><code>{escape(command)}</code></p>

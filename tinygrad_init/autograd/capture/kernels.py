@@ -97,6 +97,8 @@ def _of_ufunc(ufunc: Any, out: Array, operands: list[Any]) -> Step:
     dtypes = ufunc.resolve_dtypes((*(_dtype(x) if _is_array(x) else x for x in weak), None))
     typed = [x if _is_array(x) else _number(x, dtype)
              for x, dtype in zip(operands, dtypes, strict=False)]
+    if any(_shape(x) == out.shape for x in typed):  # one entry is sooner read than broadcast
+        typed = [x.reshape(()) if isinstance(x, np.ndarray) and x.size == 1 else x for x in typed]
     if ufunc in _BY_KEYWORD:
         return functools.partial(ufunc, out=out), typed
     return ufunc, [*typed, out]
@@ -141,8 +143,7 @@ def _matmul(call: Call, out: Array, a: Any, b: Any) -> list[Step]:
 
 def _sum(call: Call, out: Array, x: Any) -> list[Step]:
     axes = axes_of(call.params["axis"], _ndim(x))
-    shape = x.array.shape if isinstance(x, Slot) else x.shape
-    summed = math.prod(shape[: len(axes)])
+    summed = math.prod(_shape(x)[: len(axes)])
     if isinstance(x, np.ndarray) and axes == tuple(range(len(axes))) and 0 < len(axes) < x.ndim:
         matrix, row = _same_memory(x, (summed, -1)), _same_memory(out, (-1,))
         if matrix is not None and row is not None and x.dtype == out.dtype and x.dtype.char in "fd":
@@ -224,15 +225,14 @@ def _prod(call: Call, out: Array, x: Any) -> list[Step] | None:
 def _concatenate(call: Call, out: Array, *parts: Any) -> list[Step]:
     """Each part is copied into its stretch of the result."""
     axis = call.params["axis"] % out.ndim
-    lengths = [(part.array if isinstance(part, Slot) else part).shape[axis] for part in parts]
-    stretches = np.split(out, np.cumsum(lengths)[:-1], axis)
+    ends = np.cumsum([_shape(part)[axis] for part in parts])
+    stretches = np.split(out, ends[:-1], axis)
     return [(np.copyto, [stretch, part]) for stretch, part in zip(stretches, parts, strict=True)]
 
 
 def _reshape(call: Call, out: Array, x: Any) -> list[Step] | None:
     """One that copies, since the entries do not lie in order."""
-    shape = x.array.shape if isinstance(x, Slot) else x.shape
-    place = _same_memory(out, shape)
+    place = _same_memory(out, _shape(x))
     return None if place is None else [(np.copyto, [place, x])]
 
 
@@ -322,5 +322,9 @@ def _dtype(operand: Any) -> Any:
     return operand.array.dtype if isinstance(operand, Slot) else operand.dtype
 
 
+def _shape(operand: Any) -> tuple[int, ...]:
+    return (operand.array if isinstance(operand, Slot) else np.asarray(operand)).shape
+
+
 def _ndim(operand: Any) -> int:
-    return (operand.array if isinstance(operand, Slot) else operand).ndim
+    return len(_shape(operand))

@@ -204,6 +204,7 @@ def _victim(call: Call, position: int, storages: dict[Slot, Storage]) -> Slot | 
         if (
             storage is not None and storage.home is None and storage.last <= position
             and storage not in others and can_overwrite(call, slot)
+            and slot.array.size != 1  # in place, NumPy takes twice as long for a single entry
             and slot.array.shape == call.result.array.shape
             and slot.array.dtype == call.result.array.dtype
             and slot.array.strides == call.result.array.strides

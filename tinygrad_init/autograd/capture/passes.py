@@ -8,6 +8,8 @@ some for nobody, and some that are known beforehand. Each pass here removes one 
 - *Nothing done.* ``x * 1`` is ``x``, down to the last bit; so is a reshape to the same shape.
 - *Repeated calls.* ``e * e`` gives each of its two arguments the gradient ``g * e``: one call will
   do. A random draw is no repetition.
+- *Sums of products.* The sum of all ``a * b`` is the product of two vectors: one call of the BLAS,
+  as exact as NumPy's sum if there are not very many.
 - *Dead calls.* Rules give a gradient to constants of the program, too, if they are Tensors that
   require one. What leads neither to the loss nor to a parameter's gradient is dropped. Not draws:
   they move their generator on.
@@ -20,8 +22,12 @@ from typing import Any
 
 import numpy as np
 
+from .. import modes
 from ..inputs import Array
-from .recording import MEMORY, NUMBER, Call, Program, Slot
+from ..operations import F
+from .recording import MEMORY, NUMBER, RESULT, Call, Program, Slot
+
+MANY = 2**16  #: entries, above which NumPy's way of adding in pairs is clearly more exact
 
 
 def simplified(program: Program) -> Program:
@@ -29,14 +35,16 @@ def simplified(program: Program) -> Program:
     calls: list[Call] = []
     now: dict[Slot, Slot] = {}  # what stands for a result from here on
     earlier: dict[Any, Slot] = {}
+    made: dict[Slot, Call] = {}
     for recorded in program.calls:
         call = _with_slots(recorded, now)
         call.result.base = call.operands[0] if call.is_view else None
         key = _key(call)
         same = earlier.get(key) or _memory(call) or _number(call) or _unchanged(call)
         if same is None:
-            calls.append(call)
+            calls += _as_product_of_vectors(call, made) or [call]
             same = call.result
+            made[same] = call
         if call.is_pure:
             earlier[key] = same
         now[recorded.result] = same
@@ -88,6 +96,27 @@ def _unchanged(call: Call) -> Slot | None:
     if call.is_view and call.operands[0].array.shape == call.result.array.shape:
         return call.operands[0] if call.operation.name in ("reshape", "broadcast_to") else None
     return None
+
+
+def _as_product_of_vectors(call: Call, made: dict[Slot, Call]) -> list[Call]:
+    """A sum over all entries of a product of two arrays; nothing if it is something else."""
+    product = made.get(call.operands[0]) if call.operands else None
+    if product is None or call.operation is not F.sum or product.operation is not F.multiply:
+        return []
+    is_exact = modes.EXACT in (call.arithmetic, product.arithmetic)
+    is_whole = call.result.array.shape == () and 0 < product.result.array.size <= MANY
+    alike = [isinstance(x, Slot) and _is_like(x, product.result) for x in product.operands]
+    are_rows = all(alike) and product.result.array.flags.c_contiguous
+    are_results = are_rows and all(x.kind == RESULT for x in product.operands)
+    if is_exact or not is_whole or not are_results or product.result.array.dtype.char not in "fd":
+        return []
+    views = [
+        Call(F.reshape, modes.PLAIN, (x,), {"shape": (-1,)},
+             Slot(RESULT, x.array.reshape(-1), base=x), call.scope)
+        for x in dict.fromkeys(product.operands)
+    ]  # fmt: skip
+    first, last = views[0].result, views[-1].result
+    return [*views, Call(F.matmul, modes.PLAIN, (first, last), {}, call.result, call.scope)]
 
 
 def _commutes(call: Call) -> bool:

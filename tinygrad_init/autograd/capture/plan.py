@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +39,7 @@ class Plan:
                 raise complaints.reads_gradients()
         found = layout(program, memory)
         self._arithmetic = modes.current().arithmetic
-        self._arguments = [(slot.array.shape, slot.array.dtype) for slot in program.arguments]
+        self._signature = signature(slot.array for slot in program.arguments)
         self._tensors, self._guards = program.tensors, program.guards
         self._steps: list[kernels.Step] = []
         self._origins: list[tuple[Operation, list[Any]]] = []  #: of each step, for messages
@@ -67,11 +67,8 @@ class Plan:
 
     def fits(self, arithmetic: int, arrays: Sequence[Array]) -> bool:
         """Whether it may be replayed on these arrays, in this arithmetic, as things are now."""
-        if arithmetic != self._arithmetic or len(arrays) != len(self._arguments):
+        if signature(arrays) != self._signature or arithmetic != self._arithmetic:
             return False
-        for array, (shape, dtype) in zip(arrays, self._arguments, strict=False):
-            if array.shape != shape or array.dtype != dtype:
-                return False
         for read, found in self._guards:
             if read() != found:
                 return False
@@ -79,7 +76,12 @@ class Plan:
 
     def has_memory(self) -> bool:
         """Whether all Tensors from outside still have the memory that they had."""
-        return all(tensor._data is memory for tensor, memory in self._tensors)
+        for tensor, memory in self._tensors:  # a loop, since all() takes twice as long
+            if tensor._data is not memory:
+                break
+        else:
+            return True
+        return False
 
     def run(self, arrays: Sequence[Array]) -> None:
         """Replay on arguments that fit."""
@@ -111,8 +113,13 @@ class Plan:
         return listing.as_text(self.lines)
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{dtype} {shape}" for shape, dtype in self._arguments)
+        arguments = ", ".join(f"{dtype} {shape}" for shape, dtype in self._signature)
         return f"<plan of {len(self.lines)} operations for ({arguments})>"
+
+
+def signature(arrays: Iterable[Array]) -> list[tuple[Any, ...]]:
+    """What a plan must be made for."""
+    return [(array.shape, array.dtype) for array in arrays]
 
 
 def _array(operand: Any, found: Layout, is_one_enough: bool = False) -> Any:
@@ -148,9 +155,6 @@ def _written(call: Call, found: Layout) -> list[kernels.Step]:
 
 def _view(call: Call) -> Callable[[Array], Array]:
     """What makes a view of an argument, the shortest way."""
-    if call.operation.name == "transpose":
-        axes = call.params["axes"]
-        reverse = tuple(range(call.result.array.ndim))[::-1]
-        if axes in (None, reverse):
-            return operator.attrgetter("T")
+    if call.reverses_axes:
+        return operator.attrgetter("T")
     return functools.partial(call.kernel, **call.params)

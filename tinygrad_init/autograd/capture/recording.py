@@ -87,9 +87,16 @@ class Call:
         is_ours = F.rows.get(self.operation.name) is self.operation
         return is_ours and "rng" not in self.params
 
+    @property
+    def reverses_axes(self) -> bool:
+        """Whether it is ``x.T``."""
+        name, ndim = self.operation.name, self.result.array.ndim
+        is_reverse = self.params.get("axes", ()) in (None, tuple(range(ndim))[::-1])
+        return (name == "transpose" and is_reverse) or (name == "matrix_transpose" and ndim == 2)
+
     def name_of_view(self, of: str) -> str:
         """``x.T``, ``reshape(x)``; nothing of nothing."""
-        if self.operation.name == "transpose" and self.result.array.ndim == 2:
+        if self.reverses_axes:
             return of and f"{of}.T"
         return of and f"{self.operation.name}({of})"
 
@@ -128,7 +135,7 @@ class Recorder:
     slots: dict[int, Slot] = field(default_factory=dict)  #: by the identity of the array
     tensors: list[tuple[Tensor, Array]] = field(default_factory=list)
     guards: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
-    start: int = field(default_factory=tick)
+    start: float = field(default_factory=tick)
 
     def refuse(self, asked: str) -> None:
         """Raise: somebody wants to read numbers that will be others in the next replay."""
@@ -165,9 +172,11 @@ class Recorder:
     ) -> Array:
         """The result of an operation on Tensors, and note how it came about."""
         arithmetic = modes.current().arithmetic
-        if (kernel := operation.kernels[arithmetic]) in COMPOSED:
+        kernel = operation.kernels[arithmetic]
+        parts = kernel if kernel in COMPOSED else operation.made_of
+        if parts is not None:
             with modes.no_grad():  # the operation as a whole is on the tape, with its own rule
-                return np.asarray(data_of(kernel(*args, **params)))
+                return np.asarray(data_of(parts(*args, **params)))
         bare = [data_of(arg) for arg in args]
         result = np.asarray(operation.compute(bare, _map_index(data_of, params)))
         call = Call(

@@ -29,8 +29,26 @@ for _compare, _operator, _sign in [
         formula=f"x {_sign} y", operator=_operator.__name__,
     )
 
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    """``np.where``, for masks of floats without its tests of every entry.
+
+    A mask times the bits of a float is that float, or +0: 3 instead of 10 us for 64x128 of them.
+    """
+    is_mask = type(condition) is type(a) is np.ndarray and condition.dtype == bool
+    if not (is_mask and type(b) is int and b == 0 and a.dtype.kind == "f" and a.dtype.isnative):
+        return np.where(condition, a, b)
+    if condition.shape != a.shape:
+        return np.where(condition, a, b)
+    bits = np.dtype(f"i{a.dtype.itemsize}")
+    masked = condition.astype(bits)
+    masked *= a.view(bits)
+    return masked.view(a.dtype)
+
+
 F.define(
-    "where", np.where, np.where,
+    "where", _where, _where,
     None,
     lambda g, _y, condition, *_: F.where(condition, g, 0),
     lambda g, _y, condition, *_: F.where(condition, 0, g),

@@ -1,0 +1,102 @@
+"""The colours of a drawing: on white and on dark paper, and for every kind of eyes.
+
+Nothing is told by colour alone. Kinds of node differ in their outline, classes have their number
+written beside them. Text has a contrast of at least 4.5 to 1 on what is below it, outlines 3 to 1
+(WCAG 2.2, level AA). Seen with each of the three kinds of colour blindness (Machado, Oliveira and
+Fernandes 2009, full severity), two kinds are at least 10 and two classes at least 12 units of
+CAM02-UCS apart.
+
+The light colours are written into a drawing as attributes, so that every program shows them. A
+style sheet in the SVG maps them to the dark ones where the page around the drawing is dark.
+"""
+
+from __future__ import annotations
+
+PAPER, INK = "#FFFFFF", "#1B1B1B"
+EDGE = "#666666"  #: edges, boxes around scopes, and their text
+
+#: fill, border and what else tells a kind from the others: the outline, so not colour alone
+STYLES = {
+    "leaf": ("#D2DDFC", "#0064A8", {"shape": "record", "style": "filled"}),
+    "data": ("#D2DDFC", "#0064A8", {"shape": "record", "style": "filled,dashed"}),
+    "operation": ("#FAE6BF", "#A06400", {"shape": "Mrecord", "style": "filled"}),
+    "constant": ("#F5F5F5", "#6E6E6E", {"shape": "record", "style": "filled,dotted"}),
+    "output": ("#8FD0BE", "#006B4F", {"shape": "Mrecord", "style": "filled", "penwidth": "2.5"}),
+}
+#: what the key of a drawing calls them
+KEYS = {
+    "leaf": "leaf",
+    "data": "leaf without gradient",
+    "operation": "operation",
+    "constant": "constant",
+    "output": "result",
+}
+
+#: fills for classes, the first ones furthest apart, and the ink on them, on light and dark paper;
+#: begun from Paul Tol's scheme "light" (technical note SRON/EPS/TN/09-002) and moved apart
+CLASSES = (
+    "#9A93E0", "#EF7659", "#93EDFF", "#F4EA73", "#FFB8BD", "#B9B4CA", "#39AB8E", "#C7C42A",
+)
+CLASS_INK = "#111111"
+UNCLASSED = PAPER
+MAX_WIDTH = 4  #: as many widths of outline tell apart classes that share a fill
+
+#: what each of the above becomes on dark paper; the fills of classes stay
+DARK = {
+    PAPER: "#16181C", INK: "#ECECEC", EDGE: "#A3A9B2",
+    "#D2DDFC": "#0C2C60", "#0064A8": "#6CB6F0",
+    "#FAE6BF": "#48300A", "#A06400": "#E0A526",
+    "#F5F5F5": "#26292D", "#6E6E6E": "#A9AFB7",
+    "#8FD0BE": "#0A5A42", "#006B4F": "#4FD6AC",
+}  # fmt: skip
+
+
+def of_class(number: int) -> dict[str, str]:
+    """How a node of a class is painted: classes that share a fill differ in their outline.
+
+    >>> of_class(1)["fillcolor"] == of_class(9)["fillcolor"], of_class(9)["penwidth"]
+    (True, '2.5')
+    """
+    round_, place = divmod(number, len(CLASSES))
+    width = 1 + 1.5 * min(round_, MAX_WIDTH - 1)
+    return {
+        "fillcolor": CLASSES[place], "color": CLASS_INK, "fontcolor": CLASS_INK,
+        "penwidth": f"{width:g}",
+    }  # fmt: skip
+
+
+# Where a page says which way it is. Notebooks do not let their outputs know by the standard
+# property, and a reader of a dark notebook may have a light system.
+_DARK_PAGES = (
+    "body[data-jp-theme-light=false]",            # JupyterLab, Jupyter Notebook
+    "body.vscode-dark", "body.vscode-high-contrast",
+    "html[theme=dark]",                           # Colab
+    "[data-theme=dark]", "body.dark",             # themes of Sphinx; marimo
+)  # fmt: skip
+_LIGHT_PAGES = (
+    "body[data-jp-theme-light=true]",
+    "body.vscode-light", "body.vscode-high-contrast-light",
+    "html[theme=light]",
+    "[data-theme=light]", "body.light",
+)  # fmt: skip
+
+CLASS = "tinygrad-graph"  #: of every ``<svg>``, so that its style sheet reaches nothing else
+
+
+def _style_sheet() -> str:
+    """By itself a drawing follows the reader's system; in a page, the page."""
+    rows = [f":root.{CLASS} {{ color-scheme: light dark }}"]
+    for scheme, pages in (("dark", _DARK_PAGES), ("light", _LIGHT_PAGES)):
+        rows.append(f":is({', '.join(pages)}) .{CLASS} {{ color-scheme: {scheme} }}")
+    borders = {border for _, border, _ in STYLES.values()} | {EDGE}
+    for light, dark in DARK.items():
+        shade = f"light-dark({light}, {dark})"
+        if light in borders:
+            rows.append(f'.{CLASS} [stroke="{light.lower()}"] {{ stroke: {shade} }}')
+        if light == EDGE or light not in borders:
+            rows.append(f'.{CLASS} [fill="{light.lower()}"] {{ fill: {shade} }}')
+    return "\n".join(rows)
+
+
+STYLE_SHEET = _style_sheet()
+STYLE_ELEMENT = f"<style>\n{STYLE_SHEET}\n</style>\n"  #: the first thing in a drawing
