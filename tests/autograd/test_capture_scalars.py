@@ -370,6 +370,15 @@ def test_fractions_stay_exact() -> None:
         b.data -= b.grad / 10
 
 
+@pytest.mark.usefixtures("_way")
+def test_fractions_given_as_arguments_stay_exact() -> None:
+    w = Value(0.5)
+    step = tg.capture(lambda a, b, c: w * ((a + b - c) * 10**20 + 1), [w])
+    assert step(0.5, 0.25, 0.75) == 0.5
+    assert step(Fraction(1, 10), Fraction(2, 10), Fraction(3, 10)) == 0.5
+    assert step(0.1, 0.2, 0.3) > 1000
+
+
 def test_a_fraction_among_floats_is_computed_as_by_the_engine() -> None:
     w = Value(0.1)
     step = tg.capture(lambda: sum((w * Fraction(k, 3) for k in range(1, 20)), start=w), [w])
@@ -377,6 +386,29 @@ def test_a_fraction_among_floats_is_computed_as_by_the_engine() -> None:
     assert loss == sum((0.1 * Fraction(k, 3) for k in range(1, 20)), start=0.1)
     w.data = Fraction(1, 10)
     assert step() == Fraction(1, 10) * (1 + Fraction(190, 3))
+
+
+@pytest.mark.usefixtures("_way")
+def test_equal_numbers_of_different_kinds_are_told_apart() -> None:
+    w = Value(Fraction(1, 3))
+    step = tg.capture(lambda: w * 2.0 + (w * 2 - Fraction(2, 3)) * 10**20, [w])
+    assert step() == pytest.approx(2 / 3)
+    w.data = -1.0
+    step = tg.capture(lambda: F.arctan2(Value(-0.0), w) + 2 * F.arctan2(Value(0.0), w), [w])
+    assert step() == pytest.approx(math.pi)
+
+
+@pytest.mark.usefixtures("_way")
+def test_an_infinite_slope_is_refused_even_where_nothing_comes_of_it() -> None:
+    """The slope of the root is infinite at 0, where the relu is flat: Python cannot go on."""
+    w = Value(1.0)
+    step = tg.capture(lambda: w.relu().sqrt() + w, [w])
+    assert (step(), w.grad) == (2.0, 1.5)
+    w.data = -1.0
+    with pytest.raises(ZeroDivisionError, match="the derivative of sqrt"):
+        step()
+    with pytest.raises(ZeroDivisionError, match="the derivative of sqrt"):
+        (w.relu().sqrt() + w).backward()
 
 
 def test_whole_numbers_of_any_size() -> None:
