@@ -460,6 +460,18 @@ def test_training_gives_the_numbers_of_the_engine() -> None:
     assert losses["eager"][-1] < losses["eager"][0]
 
 
+def test_settings_and_modes_do_not_get_mixed_up() -> None:
+    w = Value(3.0)
+    step = tg.capture(lambda: F.clip(w, 0, 1) + 10 * F.clip(w, 0, 2) + F.leaky_relu(-w), [w])
+    with tg.no_grad():
+        assert (step(), w.grad) == (1 + 20 - 0.03, -0.01)
+    wide = tg.capture(
+        lambda xs: sum((F.leaky_relu(w * x, slope=s) for x in xs for s in (0.5, 0.25)), start=w), [w]
+    )  # fmt: skip
+    assert wide([-1.0] * 6) == 3 - 3 * 6 * 0.75
+    assert w.grad == 1 - 6 * 0.75
+
+
 def test_it_is_recorded_once_for_each_shape() -> None:
     calls = []
     w = Value(2.0)
