@@ -123,6 +123,63 @@ def test_the_excluded_cases_are_those_of_computed_masks() -> None:
             step()
 
 
+# Arrays that are large enough for the ways that are chosen for speed.
+
+LARGE: dict[str, Callable[[Any], Any]] = {
+    **{f"sum over {axis}": lambda x, axis=axis: (x * x).sum(axis=axis) * 1.5
+       for axis in (0, 1, 2, (0, 1), (1, 2), (0, 2), None)},
+    "sum over short rows, kept": lambda x: x / (x * x).sum(axis=-1, keepdims=True),
+    "sum of a transpose": lambda x: x.transpose(1, 2, 0).sum(axis=(0, 1)),
+    "sum of every other": lambda x: x[:, ::2].sum(axis=0),
+    "squares": lambda x: (x * x)[..., :3] + (x * x).sum(),
+    "maximum of few": lambda x: x.max(axis=-1),
+    "minimum of few, kept": lambda x: x - x.min(axis=-1, keepdims=True),
+    "maximum of many": lambda x: x.max(axis=0),
+    "relu": lambda x: x.relu() * x,
+    "relu in place": lambda x: (x * 2).relu(),
+    "relu of an odd number": lambda x: (x[:299, :3, :7] * 2).relu(),
+    "a choice of zero": lambda x: np.where(x > 0.3, x * 2, 0),
+    "a choice of a number": lambda x: np.where(x > 0.3, 2.5, 0) * x,
+    "another choice": lambda x: np.where(x > 0.3, 0, x * 2) + np.where(x > 0, -x, x),
+    "concatenation": lambda x: np.concatenate([x, x * 2, x[:, :1]], axis=1) ** 2,
+    "reshape of a transpose": lambda x: (x.T.reshape(-1, 5) ** 2).T.reshape(-1),
+    "products": lambda x: x @ x.transpose(0, 2, 1),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("what", LARGE)
+def test_large_arrays(what: str, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    w = tg.Tensor(rng.normal(size=(300, 4, 10)).astype(dtype), requires_grad=True)
+    rounds = [[rng.normal(size=w.shape).astype(dtype)] for _ in range(3)]
+
+    def fn(x: Any) -> Any:
+        y = LARGE[what](w * x)
+        return (y * y).mean() + (w.relu() * x).mean()
+
+    _compare(fn, [w], rounds, False)
+
+
+def test_special_numbers_go_the_way_of_the_engine() -> None:
+    special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 5e-324])
+    a, b = (grid.reshape(1, -1).repeat(300, 0) for grid in np.meshgrid(special, special))
+    w = tg.Tensor(np.ones(a.shape), requires_grad=True)
+
+    def fn(x: Any, y: Any) -> Any:
+        chosen = np.where(x > 0, w * y, 0) + np.where(y > 0, 0, w * x)
+        return (chosen * x).sum() + ((w * y).relu() * x).sum() + (w * x).max(axis=-1).sum()
+
+    step = tg.capture(fn, [w])
+    for x, y in ((a, b), (b, a), (a, b)):
+        with np.errstate(invalid="ignore"):
+            step(x, y)
+            _, (expected,) = _eager(fn, [w], (x, y))
+        np.testing.assert_array_equal(w.grad, expected)
+        is_zero = expected == 0
+        np.testing.assert_array_equal(np.signbit(w.grad[is_zero]), np.signbit(expected[is_zero]))
+
+
 # Random programs.
 
 PROGRAMS = st.lists(

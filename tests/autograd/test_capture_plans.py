@@ -320,10 +320,11 @@ def test_what_is_alive_at_once_lies_apart(
     placed.append(Storage("wall", 0, 100, LINE, offset=offset))
     places = [storage.offset for storage in placed]
     end = _pack(free, placed)
-    assert [storage.offset for storage in placed if storage not in free] == places
-    for k, one in enumerate(placed):
+    assert [storage.offset for storage in placed] == places
+    storages = [*placed, *free]
+    for k, one in enumerate(storages):
         assert one.offset + one.size <= end
-        for other in placed[:k]:
+        for other in storages[:k]:
             are_apart = one.offset + one.size <= other.offset or (
                 other.offset + other.size <= one.offset
             )

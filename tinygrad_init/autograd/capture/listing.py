@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .memory import Layout, root
+from .memory import Layout
 from .recording import MEMORY, NUMBER, Call, Program, Slot
 
 
@@ -53,7 +53,7 @@ def lines(program: Program, found: Layout) -> list[Line]:
         return operand.name or "constant" if operand.kind == MEMORY else names[operand]
 
     def source(operand: Any) -> int | str:
-        whole = root(operand) if isinstance(operand, Slot) else operand
+        whole = operand.root if isinstance(operand, Slot) else operand
         return origins[whole] if whole in origins else name(whole)
 
     for call in found.calls:
@@ -74,7 +74,7 @@ def lines(program: Program, found: Layout) -> list[Line]:
 
 
 def _how(call: Call, program: Program, found: Layout) -> str:
-    if call.result is root(program.loss):
+    if call.result is program.loss.root:
         return "loss"
     if found.storages[call.result].home is not None:
         return "gradient"

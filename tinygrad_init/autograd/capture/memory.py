@@ -115,7 +115,7 @@ class Memory:
 
     def reserve(self, end: int) -> None:
         """Have memory up to that place."""
-        size = end - self._starts[-1] + LINE
+        size = max(end - self._starts[-1], 0) + LINE
         if self._arena.size < size:
             self._arena = np.empty(size, np.uint8)
 
@@ -136,7 +136,7 @@ def layout(program: Program, memory: Memory) -> Layout:
     for position, call in enumerate(calls):
         slot = call.result
         if call.is_view:
-            if root(slot).kind == RESULT:
+            if slot.root.kind == RESULT:
                 found.storages[slot] = found.storages[call.operands[0]]
             continue
         name, home = at_home.get(slot, ("", None))
@@ -159,13 +159,6 @@ def layout(program: Program, memory: Memory) -> Layout:
     return found
 
 
-def root(slot: Slot) -> Slot:
-    """What a view is, in the end, a view of."""
-    while slot.base is not None:
-        slot = slot.base
-    return slot
-
-
 def _gradients_at_home(
     program: Program, homes: Sequence[Array]
 ) -> tuple[list[Call], dict[Slot, tuple[str, Array]]]:
@@ -173,7 +166,7 @@ def _gradients_at_home(
     calls, at_home = list(program.calls), {}
     names = [f"grad {name}" for name in program.parameters]
     for slot, home, name in zip(program.gradients, homes, names, strict=True):
-        base = root(slot)
+        base = slot.root
         is_whole = base.array.size == slot.array.size and base.array.dtype == slot.array.dtype
         is_in_order = base.array.flags.c_contiguous and slot.array.flags.c_contiguous
         if base.kind == RESULT and base not in at_home and is_whole and is_in_order:
@@ -191,8 +184,8 @@ def _last_reads(calls: Sequence[Call], loss: Slot) -> dict[Slot, int]:
     """The position of the last call that reads a result or a view of it."""
     last: dict[Slot, int] = {}
     for position, call in enumerate(calls):
-        last.update((root(slot), position) for slot in call.reads if not call.is_view)
-    last[root(loss)] = len(calls)
+        last.update((slot.root, position) for slot in call.reads if not call.is_view)
+    last[loss.root] = len(calls)
     return last
 
 
@@ -215,18 +208,24 @@ def _victim(call: Call, position: int, storages: dict[Slot, Storage]) -> Slot | 
 
 def _pack(storages: Sequence[Storage], placed: list[Storage]) -> int:
     """Give a place to each storage, beside those that are ``placed``; where the last one ends."""
-    placed.sort(key=lambda storage: storage.offset)
+    # Columns: the first call, the last call, where it starts, where it ends. In the order of places.
+    rows = np.array([_row(storage) for storage in placed])
+    rows = rows[np.argsort(rows[:, 2], kind="stable")]
     # Those that die last are the least welcome where gradients will be, so they choose first.
     for storage in sorted(storages, key=lambda storage: (-storage.size, -storage.last)):
-        offset = 0
-        for other in placed:  # in the order of their offsets
-            is_apart = other.last < storage.first or storage.last < other.first
-            if not is_apart and other.offset < offset + storage.size:
-                offset = max(offset, _round_up(other.offset + other.size))
-        storage.offset = offset
-        placed.append(storage)
-        placed.sort(key=lambda storage: storage.offset)
-    return max(storage.offset + storage.size for storage in placed)
+        met = rows[(rows[:, 1] >= storage.first) & (rows[:, 0] <= storage.last)]
+        # Before each that it would meet, and behind the last, there may be a gap.
+        starts = np.maximum.accumulate(np.append(0, met[:, 3]))
+        gaps = np.append(met[:, 2], FOREVER) - starts
+        storage.offset = int(starts[np.argmax(gaps >= storage.size)])
+        place = np.searchsorted(rows[:, 2], storage.offset, side="right")
+        rows = np.insert(rows, place, _row(storage), axis=0)
+    return int(rows[:, 3].max())
+
+
+def _row(storage: Storage) -> tuple[int, int, int, int]:
+    end = _round_up(storage.offset + storage.size)
+    return storage.first, storage.last, storage.offset, end
 
 
 def _round_up(size: int) -> int:

@@ -19,7 +19,7 @@ from .. import errors, modes
 from ..inputs import Array
 from ..operation import Operation
 from . import complaints, kernels, listing
-from .memory import Layout, Memory, layout, root
+from .memory import Layout, Memory, layout
 from .passes import simplified
 from .recording import ARGUMENT, MEMORY, NUMBER, Call, Program, Slot
 
@@ -44,22 +44,21 @@ class Plan:
         self._steps: list[kernels.Step] = []
         self._origins: list[tuple[Operation, list[Any]]] = []  #: of each step, for messages
         self._views: list[tuple[int, Callable[[Array], Array]]] = []  #: of arguments, or of views
-        slots = list(program.arguments)
+        numbers = {slot: number for number, slot in enumerate(program.arguments)}
         for call in found.calls:
             if not call.is_view:
                 steps = _written(call, found)
                 self._steps += steps
                 self._origins += [(call.operation, [*map(_like, call.operands)])] * len(steps)
-            elif root(call.result).kind == ARGUMENT:
-                self._views.append((slots.index(call.operands[0]), _view(call)))
-                slots.append(call.result)
+            elif call.result.root.kind == ARGUMENT:
+                self._views.append((numbers[call.operands[0]], _view(call)))
+                numbers[call.result] = len(numbers)
         #: Which of the arguments (views of them behind) goes where in which list of arguments.
         self._places = [
-            (number, arguments, position)
+            (numbers[argument], arguments, position)
             for _, arguments in self._steps
             for position, argument in enumerate(arguments)
-            for number, slot in enumerate(slots)
-            if argument is slot
+            if isinstance(argument, Slot)
         ]
         self._let_go()
         self.loss = _array(program.loss, found)
@@ -124,7 +123,7 @@ def signature(arrays: Iterable[Array]) -> list[tuple[Any, ...]]:
 
 def _array(operand: Any, found: Layout, is_one_enough: bool = False) -> Any:
     """The array of a slot, if it is known before the replay; what is no slot stays."""
-    if not isinstance(operand, Slot) or root(operand).kind == ARGUMENT:
+    if not isinstance(operand, Slot) or operand.root.kind == ARGUMENT:
         return operand
     if operand.kind == NUMBER:
         first = operand.array[(0,) * operand.array.ndim]

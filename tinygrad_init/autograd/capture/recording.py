@@ -48,6 +48,14 @@ class Slot:
     name: str = ""
     base: Slot | None = None
 
+    @property
+    def root(self) -> Slot:
+        """What a view is, in the end, a view of."""
+        slot = self
+        while slot.base is not None:
+            slot = slot.base
+        return slot
+
 
 @dataclass(eq=False, slots=True)
 class Call:
