@@ -131,7 +131,9 @@ def capture(fn: Callable[..., Any], params: Iterable[Any]) -> Step | CapturedVal
     Args:
         fn: takes as many Tensors as there will be arrays, and returns the loss, one number (or one
             for each member of an ensemble).
-        params: Tensors that require a gradient (``model.parameters()``), or Values.
+        params: Tensors that require a gradient (``model.parameters()``), or Values. With Values,
+            ``fn`` gets a Value for each number and nested lists of Values for each array; see
+            :class:`~tinygrad_init.autograd.capture.scalars.CapturedValues`.
 
     Returns:
         The step. It holds a lock while it works, so threads take turns.

@@ -26,10 +26,10 @@ class Layout:
         params: the places of the parameters, in the order in which they stand.
         outside: the places of other Values that are read at every call; they stand behind.
         numbers: the places of the numbers of the recording.
-        value: for each place, where its value stands.
+        value: for each place, where its value stands, or -1 inside a sum.
         gradient: for each place, where its gradient stands, or -1.
         handed: for each edge, where the gradient stands that it hands back, or -1.
-        n_gradients: how many gradients there are.
+        n_values, n_gradients: how many there are.
     """
 
     def __init__(self, tape: Tape, edges: Edges, groups: Sequence[Group]) -> None:
@@ -41,9 +41,9 @@ class Layout:
         self.outside = [k for k in others if isinstance(tape.leaves[k], Node)]
         self.numbers = [k for k in others if not isinstance(tape.leaves[k], Node)]
         leaves: list[Sequence[int] | Array] = [self.params, self.outside, tape.inputs, self.numbers]
-        self.value, at = np.empty(tape.size, np.intp), 0
+        self.value, self.n_values = np.full(tape.size, -1), 0
         for places in (*leaves, *(group.places for group in groups)):
-            at = _number(self.value, places, at)
+            self.n_values = _number(self.value, places, self.n_values)
         self._place_gradients(tape, edges, groups)
         # The edges to each result as the engine goes through them: its youngest reader first.
         back = np.flatnonzero(edges.carries)

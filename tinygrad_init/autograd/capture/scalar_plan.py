@@ -36,7 +36,7 @@ class LevelByLevel:
     def __init__(self, tape: Tape, levels: Levels) -> None:
         self.groups = levels.groups()
         layout = Layout(tape, levels.edges, self.groups)
-        self.values, self.gradients = np.zeros(tape.size), np.zeros(layout.n_gradients)
+        self.values, self.gradients = np.zeros(layout.n_values), np.zeros(layout.n_gradients)
         for k in layout.numbers:
             self.values[layout.value[k]] = tape.leaves[k]
         if layout.gradient[tape.loss] >= 0:

@@ -169,8 +169,10 @@ class ScalarPlan:
     def lines(self) -> list[Line]:
         """A line for each group of operations, from level 1 up, for drawings of the plan."""
         levels, tape = Levels(self.tape), self.tape
-        where = np.repeat([-1, -2, -3], [len(tape.params), len(tape.inputs), tape.size])[: tape.size]
         leaves = {-1: "parameters", -2: "inputs", -3: "numbers"}
+        where = np.full(tape.size, -3)
+        where[: tape.inputs.stop] = -2
+        where[: len(tape.params)] = -1
         lines: list[Line] = []
         for number, group in enumerate(levels.groups()):
             found = np.unique(where[levels.edges.reads[group.edges]]).tolist()
