@@ -26,7 +26,13 @@ class ArrayLike(Node):
     ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
     size = property(lambda self: self._data.size, doc="The number of entries.")
     T = property(F.transpose, doc="The axes in reverse order.")
-    mT = property(F.matrix_transpose, doc="The last two axes exchanged.")  # noqa: N815 - NumPy's
+
+    @property
+    def mT(self) -> Any:  # noqa: N802 - NumPy's name
+        """The last two axes exchanged."""
+        if self.ndim < 2:
+            raise errors.no_matrix(self.shape)
+        return F.transpose(self, axes=(*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
 
     # As one number.
 

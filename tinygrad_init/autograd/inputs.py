@@ -21,6 +21,7 @@ KINDS = "fiub"  #: NumPy's kinds of real numbers: floating, signed, unsigned, bo
 WIDEST = 8  #: bytes in a number: wider floats differ from machine to machine
 #: NumPy's letters of these dtypes, looked up at every call; ``operand`` is asked about the rest.
 REAL = frozenset("?bBhHiIlLqQefd")
+FLOATS = frozenset("efd")
 
 
 def operand(name: str, args: Sequence[Any], position: int) -> Any:

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from . import anomaly, errors, modes
-from .inputs import ARRAYS, NUMBERS, REAL, check_setting, operand
+from .inputs import ARRAYS, FLOATS, NUMBERS, REAL, check_setting, operand
 from .modes import current
 from .scopes import current as current_scope
-from .tape import WITHOUT_PARAMS, How, Node
+from .tape import ALL, WITHOUT_PARAMS, How, Node
 
 Function = Callable[..., Any]
 Rule = Callable[..., Any]  #: (g, y, *arguments, **params) -> the gradient of one argument
@@ -58,6 +58,7 @@ class Operation:
         steps: each rule, with which of (y, *arguments) it reads.
         arity: how many operands it takes, if it is not variadic.
         is_smooth: whether all of them have a derivative.
+        on_bare: the rules for arrays, in each arithmetic, see :mod:`readings`.
     """
 
     name: str
@@ -76,12 +77,14 @@ class Operation:
     steps: tuple[tuple[Rule | None, tuple[bool, ...]], ...] = field(init=False)
     arity: int = field(init=False)
     is_smooth: bool = field(init=False)
+    on_bare: tuple[tuple[Rule | None, ...], ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.symbol = self.symbol or self.name
         self.wants = self.wants or (LENGTHS_AGREE if len(self.rules) > 1 else "")
         self.arity = len(self.rules)
         self.is_smooth = None not in self.rules
+        self.on_bare = self.rules, self.rules
         self.steps = tuple((rule, _what_it_reads(rule, self.arity)) for rule in self.rules)
 
     def __repr__(self) -> str:
@@ -91,25 +94,25 @@ class Operation:
         """Compute on numbers and arrays; on nodes, compute and record."""
         if params or self.params or len(args) != self.arity:
             args, params = self._bind(args, params)
-        return self.apply(args, params)
-
-    def apply(self, args: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
-        """The same, for a number of operands and settings that are known to be right."""
         for arg in args:
             if type(arg) is not np.ndarray or arg.dtype.char not in REAL:
-                break
-        else:  # as in the rules of a first derivative
-            return self.on_arrays(args, params)
+                return self._on_anything(args, params)
+        return self.on_arrays(args, params)  # as in the rules of a first derivative
+
+    def _on_anything(self, args: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+        """Compute and, if a derivative can flow through it, remember how."""
         bare: list[Any] = []
-        kind, is_tracked, has_array = None, False, self.scalar is None
+        kind: type[Node] | None = None
+        is_tracked = has_array = False
         for arg in args:
-            if isinstance(arg, Node):
-                if kind is not type(arg):
-                    if kind is not None:
-                        raise errors.kinds_mixed(self.name)
-                    kind = type(arg)
+            if type(arg) is kind:
                 bare.append(arg._data)
                 is_tracked = is_tracked or arg.requires_grad
+            elif isinstance(arg, Node):
+                if kind is not None:
+                    raise errors.kinds_mixed(self.name)
+                kind, is_tracked = type(arg), arg.requires_grad
+                bare.append(arg._data)
             elif type(arg) in NUMBERS:
                 bare.append(arg)
             else:
@@ -119,20 +122,20 @@ class Operation:
                 has_array = has_array or isinstance(arg, ARRAYS)
                 bare.append(arg)
         if kind is None:
-            return self.on_arrays(bare, params) if has_array else self.on_numbers(bare, params)
+            return self._on_bare(bare, params, has_array)
         settings = current()
         if kind.is_watched:
             if settings.recorder is None:
                 data = self.on_arrays(bare, params)
             else:
                 data = settings.recorder.compute(self, args, params)
-            if type(data) is not np.ndarray or data.dtype.char not in REAL:
+            if type(data) is not np.ndarray or data.dtype.char not in FLOATS:
                 data = kind._admit(data, self.name)
-            is_tracked = is_tracked and data.dtype.kind == "f"
+                is_tracked = is_tracked and data.dtype.kind == "f"
         elif self.scalar is None:
             raise errors.only_for_arrays(self.name)
         else:
-            data = self.on_arrays(bare, params) if has_array else self.on_numbers(bare, params)
+            data = self._on_bare(bare, params, has_array)
             if type(data) is not float:
                 data = kind._admit(data, self.name)
                 # A comparison of Values has no derivative: it is an answer. Only ``capture`` wants to
@@ -140,23 +143,30 @@ class Operation:
                 if isinstance(data, bool) and settings.recorder is None:
                     return data
         node = kind.__new__(kind)
-        Node.__init__(node, data)
-        node.scope = current_scope()
-        if settings.detecting:
-            node.evidence = anomaly.inspect(self.name, node._data, bare)
-        if self.is_view and isinstance(args[0], kind) and np.may_share_memory(data, bare[0]):
-            node._changes = args[0]._shared_changes()
         is_tracked = (
             is_tracked and settings.recording and (self.is_smooth or self._has_rule(args))
         )
         # While Values are captured, a replay has to compute also what no derivative flows through.
         if is_tracked or (settings.recorder is not None and not kind.is_watched):
-            node.requires_grad, node.operation, node._first = is_tracked, self, args[0]
-            if len(args) > 1:
-                node._rest = args[1] if len(args) == 2 else args[1:]
             arithmetic = settings.arithmetic
-            node.how = How(params, arithmetic) if params else WITHOUT_PARAMS[arithmetic]
+            how = How(params, arithmetic) if params else WITHOUT_PARAMS[arithmetic]
+            if kind.is_watched:
+                Node.__init__(node, data, True, "", self, how, args, ALL)
+            else:
+                rest = args[1] if len(args) == 2 else args[1:] or None
+                Node.__init__(node, data, is_tracked, "", self, how, args[0], rest)
+        else:
+            Node.__init__(node, data)
+        node.scope = current_scope()
+        if settings.detecting:
+            node.evidence = anomaly.inspect(self.name, node._data, bare)
+        if self.is_view and isinstance(args[0], kind) and np.may_share_memory(data, bare[0]):
+            node._changes = args[0]._shared_changes()
         return node
+
+    def _on_bare(self, args: list[Any], params: Mapping[str, Any], has_array: bool) -> Any:
+        is_array = has_array or self.scalar is None
+        return self.on_arrays(args, params) if is_array else self.on_numbers(args, params)
 
     def _has_rule(self, args: Sequence[Any]) -> bool:
         """Whether one of those who want a gradient has a derivative."""

@@ -31,6 +31,7 @@ class How(NamedTuple):
     arithmetic: int
 
 
+ALL: Any = object()  #: stands for the rest of the arguments where the first is a tuple of them all
 NEVER = (0.0,)  #: the tick of the last change of data that did not change
 _last_change = [0.0]  #: the tick of the last change of any data
 
@@ -72,13 +73,19 @@ class Node:
     #: Which results show what ``backward`` finds; all of them, unless said.
     _shows_grad: ClassVar[Callable[[Any], bool] | None] = None
 
-    def __init__(self, data: Any, requires_grad: bool = False, label: str = "") -> None:
+    def __init__(
+        self, data: Any, requires_grad: bool = False, label: str = "",
+        operation: Operation | None = None, how: How = WITHOUT_PARAMS[modes.PLAIN],
+        first: Any = None, rest: Any = None,
+    ) -> None:  # fmt: skip
         self._data = data
         self.grad = self.grad_of_none
-        self.label, self.requires_grad = label, requires_grad
-        self.operation: Operation | None = None
-        self._first = self._rest = None
-        self.how = WITHOUT_PARAMS[modes.PLAIN]
+        self.label = label
+        self.requires_grad = requires_grad
+        self.operation = operation
+        self.how = how
+        self._first = first  #: the arguments, see _arguments
+        self._rest = rest
         self.age = tick()
         self.evidence: anomaly.Evidence | None = None
         self.scope: scopes.scope | None = None
@@ -92,8 +99,7 @@ class Node:
 
     @arguments.setter
     def arguments(self, arguments: tuple[Any, ...]) -> None:
-        self._first, *rest = arguments
-        self._rest = rest[0] if len(rest) == 1 else tuple(rest) or None
+        self._first, self._rest = arguments, ALL
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -197,9 +203,11 @@ def _restore(kind: type[Node], data: Any, requires_grad: bool, label: str, grad:
 
 
 def _arguments(node: Node) -> tuple[Any, ...]:
-    # No tuple is kept for one or two arguments: half as many objects for the garbage collector,
-    # which otherwise takes 0.18 of the 0.57 s of a training step with 65,818 Values.
+    # A Value keeps no tuple for one or two arguments: half as many objects for the garbage
+    # collector, which otherwise takes 0.18 of the 0.57 s of a training step with 65,818 Values.
     first, rest = node._first, node._rest
+    if rest is ALL:
+        return first
     if rest is None:
         return () if first is None else (first,)
     return (first, *rest) if type(rest) is tuple else (first, rest)
@@ -223,11 +231,12 @@ def youngest_first(root: Node, everything: bool = False, leaves: bool = True) ->
     found, waiting = {root}, [root]
     while waiting:
         for argument in _arguments(waiting.pop()):
-            if not isinstance(argument, Node) or argument in found:
+            if not isinstance(argument, Node):
                 continue
             if argument.operation is not None:
-                found.add(argument)
-                waiting.append(argument)
+                if argument not in found:
+                    found.add(argument)
+                    waiting.append(argument)
             elif leaves and (argument.requires_grad or everything):
                 found.add(argument)
     return sorted(found, key=attrgetter("age"), reverse=True)
@@ -274,11 +283,15 @@ def vector_jacobian_products(
         raise errors.other_arithmetic(node)
     if node.age < _last_change[0] or node.evidence is not None:
         _refuse_changed(node)
-    arguments, rules = _arguments(node), operation.rules
-    operands = [gradient, node if create_graph else node._data]
-    for argument in arguments:  # a loop: a comprehension takes 0.2 of 1.5 us more
-        is_bare = create_graph or not isinstance(argument, Node)
-        operands.append(argument if is_bare else argument._data)
+    arguments, rules, is_marked = _arguments(node), operation.rules, node.evidence is not None
+    if create_graph:
+        operands = [gradient, node, *arguments]
+    else:
+        if node.is_watched:
+            rules = operation.on_bare[arithmetic]
+        operands = [gradient, node._data]
+        for argument in arguments:  # a loop: a comprehension takes 0.2 of 1.5 us more
+            operands.append(argument._data if isinstance(argument, Node) else argument)
     if operation.is_variadic:
         rules = _one_for_each(rules[0], operands, params)
     products: list[tuple[Node, Any]] = []
@@ -290,7 +303,7 @@ def vector_jacobian_products(
             found = argument._fit(rule(*operands, **params) if params else rule(*operands))
         except errors.FROM_NUMPY as error:
             raise errors.in_rule(operation.name, position, operands[2:], error) from error
-        if node.evidence is not None:
+        if is_marked:
             anomaly.check_gradient(node, position, data_of(found))
         products.append((argument, found))
     return products

@@ -136,25 +136,29 @@ class Tensor(ArrayLike):
         return gradient if has_history or is_recorded else seed
 
     def _fit(self, gradient: Any) -> Any:
-        data = self._data
-        if type(gradient) is not np.ndarray and not isinstance(gradient, ArrayLike):
-            gradient = real(gradient, "a rule")
-        if gradient.shape != data.shape:
-            gradient = _unbroadcast(gradient, data.shape)
-        if gradient.dtype == data.dtype:
+        shape, dtype = self._data.shape, self._data.dtype
+        if type(gradient) is np.ndarray and gradient.shape == shape and gradient.dtype is dtype:
             return gradient
-        if data.dtype.kind != "f":
-            raise errors.not_differentiable(data.dtype)
-        return F.astype(gradient, data.dtype)
+        if not isinstance(gradient, (np.ndarray, ArrayLike)):
+            gradient = real(gradient, "a rule")
+        if gradient.shape != shape:
+            gradient = _unbroadcast(gradient, shape)
+        if gradient.dtype == dtype:
+            return gradient
+        if dtype.kind != "f":
+            raise errors.not_differentiable(dtype)
+        return F.astype(gradient, dtype)
 
     def _collect(self, found: Mapping[Node, Any]) -> None:
         gradient = found[self]
-        if isinstance(gradient, Node):
-            gradient = F.positive(gradient)
+        if type(gradient) is not np.ndarray:
+            is_node = isinstance(gradient, Node)
+            gradient = F.positive(gradient) if is_node else np.asarray(gradient)
         elif gradient.base is not None or getrefcount(gradient) > _OURS:
             gradient = np.array(gradient)  # the gradients of two leaves may be one array
-        has_more = self.grad is not None and self.operation is None
-        self.grad = total(self.grad, gradient) if has_more else gradient
+        if self.grad is not None and self.operation is None:
+            gradient = total(self.grad, gradient)
+        self.grad = gradient
 
     def retain_grad(self) -> None:
         """Let ``backward`` leave a gradient here too, although this is not a leaf."""

@@ -32,10 +32,10 @@ def mse(prediction: Any, target: ArrayLike | Tensor) -> Any:
     2.5
     """
     prediction = _as_tensor(prediction)
-    if not isinstance(target, (Tensor, np.ndarray)):
-        target = Tensor(target)
-    axes = _reduced_axes("mse", "prediction", prediction, "target", target)
-    return F.mse(prediction, target, axis=axes)
+    if not isinstance(target, Tensor):  # an array is not copied: 2 us less
+        target = Tensor._wrap(target) if type(target) is np.ndarray else Tensor(target)
+    _reduced_axes("mse", "prediction", prediction, "target", target)
+    return F.mse(prediction, target)
 
 
 @scope("cross_entropy")
@@ -158,17 +158,17 @@ def _reduced_axes(
     loss: str, given: str, outputs: Tensor, wanted: str, targets: Tensor
 ) -> tuple[int, ...]:
     """The axes of examples and features, if every output has its target."""
-    axes = 2 if outputs.ndim > 1 else 1
-    if not outputs.ndim:
+    shape, shape_of_targets = outputs.shape, targets.shape
+    if not shape:
         raise ShapeError(f"{loss}: one of the {given} alone is an array of one: give shape (1,)")
-    if targets.shape not in (outputs.shape, outputs.shape[-axes:]):
+    if shape_of_targets != shape and shape_of_targets != shape[-2:]:
         advice = ""
-        if outputs.shape == (*targets.shape, 1):
+        if shape == (*shape_of_targets, 1):
             advice = f": add the feature axis, {wanted}[:, None]"
         raise ShapeError(
-            f"{loss}: {given} has shape {outputs.shape} and {wanted} {targets.shape}{advice}"
+            f"{loss}: {given} has shape {shape} and {wanted} {shape_of_targets}{advice}"
         )
-    return tuple(range(-axes, 0))
+    return (-2, -1)[-len(shape) :]
 
 
 Loss = Callable[[Any, Any], Any]  #: (what the network gives, what was wanted) -> a Tensor

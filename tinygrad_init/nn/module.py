@@ -7,8 +7,9 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from ..autograd import DataError, ShapeError, Tensor, scope
+from ..autograd import DataError, ShapeError, Tensor
 from ..autograd.capture import depends_on
+from ..autograd.scopes import call_inside
 
 
 class Module:
@@ -44,8 +45,7 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         """What ``forward`` makes of the inputs; arrays and lists are taken as Tensors are."""
-        with scope(type(self).__name__, self):
-            return self.forward(*inputs)
+        return call_inside(type(self).__name__, self, self.forward, inputs)
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the output; written by the subclass."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..autograd import DataError, F, ShapeError, Tensor
 from ..autograd.tape import data_of
-from .rows import Array, Row, State, joined
+from .rows import LONGEST, Array, Row, State, joined
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -65,6 +65,7 @@ class Optimiser:
             for name, value in group.items():
                 self._refuse_out_of_range(name, value)
         self._rows: list[Row] = []
+        self._spare: Array = np.empty(0)
         self._arrange()
 
     def _refuse_out_of_range(self, name: str, value: Any) -> None:
@@ -122,7 +123,8 @@ class Optimiser:
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        if not all(map(is_, (group["parameters"] for group in self.groups), self._arranged)):
+        given = [group["parameters"] for group in self.groups]
+        if len(given) != len(self._arranged) or not all(map(is_, given, self._arranged)):
             self._arrange()
         for row in tuple(self._rows):
             gradient = row.gradient()
@@ -137,6 +139,18 @@ class Optimiser:
     def _move(self, row: Row, gradient: Any) -> None:
         if gradient is not None:
             row.move(self._change(row.data, gradient, row.state, row.settings))
+
+    def _scaled(self, change: Array, rate: Any) -> Array:
+        """``rate * change``, for large arrays in memory that is kept from step to step.
+
+        It lies above the gradients, so that the C library does not give their memory back to the
+        system each time they are forgotten: 8 of the 104 ms of a step of a 1024-1024-1024-1024 MLP.
+        """
+        if change.size <= LONGEST or type(rate) is not float:
+            return rate * change
+        if self._spare.size < change.size or self._spare.dtype != change.dtype:
+            self._spare = np.empty(change.size, change.dtype)
+        return np.multiply(change, rate, out=self._spare[: change.size].reshape(change.shape))
 
     def _arrange(self) -> None:
         """Put the parameters into rows; what is remembered of them stays with them."""
@@ -154,7 +168,8 @@ class Optimiser:
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling and copying: each parameter will have memory of its own there."""
-        return {**vars(self), "_rows": [one for row in self._rows for one in row.apart()]}
+        rows = [one for row in self._rows for one in row.apart()]
+        return {**vars(self), "_rows": rows, "_spare": np.empty(0)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -274,9 +289,9 @@ class SGD(Optimiser):
             if decay is not None:
                 velocity += decay
             if not settings["nesterov"]:
-                return settings["lr"] * velocity
+                return self._scaled(velocity, settings["lr"])
             step = gradient + momentum * velocity
-        return settings["lr"] * (step if decay is None else step + decay)
+        return self._scaled(step if decay is None else step + decay, settings["lr"])
 
 
 class Adam(Optimiser):
@@ -343,7 +358,7 @@ class Adam(Optimiser):
         change = mean / (1 - state["power1"]) / (root + settings["eps"])
         if weight_decay and self.is_decoupled:
             change += weight_decay * w
-        return settings["lr"] * change
+        return self._scaled(change, settings["lr"])
 
 
 class AdamW(Adam):
@@ -423,11 +438,11 @@ class RMSProp(Optimiser):
         square += (1 - settings["decay"]) * gradient * gradient
         quotient = gradient / (np.sqrt(square) + settings["eps"])
         if not settings["momentum"]:
-            return settings["lr"] * quotient
+            return self._scaled(quotient, settings["lr"])
         velocity = _memory(state, "velocity", w)
         velocity *= settings["momentum"]
         velocity += quotient
-        return settings["lr"] * velocity
+        return self._scaled(velocity, settings["lr"])
 
 
 class Adagrad(Optimiser):
@@ -472,7 +487,7 @@ class Adagrad(Optimiser):
             gradient = gradient + settings["weight_decay"] * w
         total = _memory(state, "total", w)
         total += gradient * gradient
-        return settings["lr"] * gradient / (np.sqrt(total) + settings["eps"])
+        return self._scaled(gradient, settings["lr"]) / (np.sqrt(total) + settings["eps"])
 
 
 BY_NAME: dict[str, Callable[..., Optimiser]] = {

@@ -43,6 +43,8 @@ class Row:
         is_one = len(parameters) == 1
         self._parts = [] if is_one else [parameter.data for parameter in parameters]
         self._whole = None if is_one else _whole(self._parts)
+        pairs = zip(parameters, self._parts, strict=not is_one)
+        self._expected = [(parameter, part, part.shape, part.dtype) for parameter, part in pairs]
         self._clocks = [parameter._shared_changes() for parameter in parameters]
         #: Gradients that stand in a row themselves, and that row: a captured step leaves them so.
         self._ready: tuple[list[Array], Array] | None = None
@@ -61,11 +63,14 @@ class Row:
             is_known = all(map(is_, known, [parameter.grad for parameter in self.parameters]))
             if is_known and all(map(is_, self._parts, [one._data for one in self.parameters])):
                 return row
-        given, dtype = [], self._whole.dtype
-        for parameter, part in zip(self.parameters, self._parts, strict=True):
+        given = []
+        for parameter, part, shape, dtype in self._expected:
             gradient = parameter.grad
-            if type(gradient) is not np.ndarray or gradient.dtype != dtype or (
-                gradient.shape != part.shape or parameter._data is not part
+            if (
+                type(gradient) is not np.ndarray
+                or gradient.shape != shape
+                or (gradient.dtype is not dtype and gradient.dtype != dtype)
+                or parameter._data is not part
             ):
                 break
             given.append(gradient)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..autograd import DataError, Node, Tensor, backpropagate
+from ..autograd.opened import opened
 from ..autograd.tape import youngest_first
 from ..nn import MLP
 from ..nn.losses import Loss
@@ -109,6 +110,7 @@ def watch(
     _add_bits(digest, model)
     for X, y in batches:
         value = one_number(loss(model(X), y))
+        value = opened(value)[value]  # a product and a bias are two operations that may break a tie
         losses.append(float(value.data.reshape(())))
         gradients = backpropagate(value)
         watcher.step(value, gradients)

@@ -10,6 +10,7 @@ Where both kernels are the same NumPy function, that function is correctly round
 demands it of ``+ - * /`` and the square root) or only moves entries about.
 """
 
+from ..readings import read_anew
 from ..table import F
 from . import (
     activations,
@@ -23,6 +24,8 @@ from . import (
     reductions,
     shapes,
 )
+
+read_anew(F, F.compositions)
 
 __all__ = [
     "F",

@@ -66,12 +66,17 @@ F.define(
 
 
 def _mse_by(add_up: Function) -> Function:
-    def mse(a: Any, b: Any, axis: Any) -> Any:
+    def mse(a: Any, b: Any) -> Any:
         error = a - b
-        total = add_up(error * error, axis, False)
+        total = add_up(error * error, _reduced(error), False)
         return total / _count(error, total)
 
     return mse
+
+
+def _reduced(error: Any) -> tuple[int, ...]:
+    """Examples and features; of a vector its only axis."""
+    return (-2, -1)[-len(error.shape) :] if error.shape else ()
 
 
 def _count(terms: Any, sums: Any) -> int:
@@ -79,23 +84,23 @@ def _count(terms: Any, sums: Any) -> int:
     return terms.size // (sums.size or 1)
 
 
-def _mean_square(a: Any, b: Any, axis: Any) -> Any:
+def _mean_square(a: Any, b: Any) -> Any:
     error = a - b
-    return F.mean(error * error, axis=axis, keepdims=False)
+    return F.mean(error * error, axis=_reduced(error), keepdims=False)
 
 
-def _slope_of_mse(g: Any, a: Any, b: Any, axis: Any) -> Any:
+def _slope_of_mse(g: Any, a: Any, b: Any) -> Any:
     error = a - b
     share = g / _count(error, g)
     if g.shape:
-        share = F.reshape(share, shape=kept_shape(error, axis))
+        share = F.reshape(share, shape=kept_shape(error, _reduced(error)))
     return error * (share * 2)
 
 
 F.define(
     "mse", _mse_by(sum_over), _mse_by(products.sum),
-    lambda g, _y, a, b, *, axis: _slope_of_mse(g, a, b, axis),
-    lambda g, _y, a, b, *, axis: -_slope_of_mse(g, a, b, axis),
-    made_of=_mean_square, params={"axis": None}, formula=r"\frac{1}{n} \sum_i (x_i - y_i)^2",
-    wants="arrays that broadcast, and axes that they have, each named once",
+    lambda g, _y, a, b: _slope_of_mse(g, a, b),
+    lambda g, _y, a, b: -_slope_of_mse(g, a, b),
+    made_of=_mean_square, formula=r"\frac{1}{n} \sum_i (x_i - y_i)^2",
+    wants="arrays that broadcast",
 )

@@ -41,7 +41,9 @@ def sum_over(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _sum_rows(x: Any) -> Any:
-    x = floating(np.asarray(x))
+    x = np.asarray(x)
+    if x.dtype.char not in "fd":
+        return np.add.reduce(x, axis=-2)
     ones = _ones(x.shape[-2], x.dtype)
     return ones.dot(x) if x.ndim == 2 else np.matmul(ones, x)
 
@@ -76,7 +78,7 @@ F.define(
 F.define(
     "sum_rows", _sum_rows, lambda x: products.sum(x, axis=-2),
     lambda g, _y, _x: _spread(g, _x, -2),
-    wants="two axes or more", formula=r"\mathbf 1^{\mathsf T} x", symbol="Σ",
+    wants="two axes or more", formula=r"\sum_i x_{i,j}", symbol="Σ",
 )
 F.define(
     "mean", _mean, _mean,

@@ -68,11 +68,6 @@ F.define(
     wants="every axis once",
 )
 F.define(
-    "matrix_transpose", lambda x: np.asarray(x).mT, lambda x: np.asarray(x).mT,
-    lambda g, *_: F.matrix_transpose(g),
-    formula=r"x^{\mathsf T}", symbol="T", is_view=True, wants="two axes or more",
-)
-F.define(
     "broadcast_to", np.broadcast_to, np.broadcast_to,
     lambda g, *_, shape: g,
     params={"shape": REQUIRED}, formula=r"\operatorname{broadcast} x", symbol="broadcast",
