@@ -138,8 +138,8 @@ class Operation:
             data = self._on_bare(bare, params, has_array)
             if type(data) is not float:
                 data = kind._admit(data, self.name)
-                # A comparison of Values has no derivative: it is an answer. Only ``capture`` wants to
-                # know where from.
+                # A comparison of Values has no derivative: it is an answer. Only ``capture`` wants
+                # to know where from.
                 if isinstance(data, bool) and settings.recorder is None:
                     return data
         node = kind.__new__(kind)
