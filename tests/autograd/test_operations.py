@@ -255,6 +255,11 @@ CATALOGUE: dict[str, list[Case]] = {
         Case(lambda a: abs(a) * abs(a) * a, ((3,),)),
     ],
     "sign": _on_shapes(np.sign, is_smooth=False),
+    "one_hot": [
+        Case(lambda x: F.one_hot((x > 0).astype(int), count=3), (shape,), is_smooth=False,
+             numpy=lambda x: np.eye(3, dtype=bool)[(x > 0).astype(int)])
+        for shape in SHAPES
+    ],
     "bernoulli": _on_shapes(
         lambda a: a.bernoulli(0.3, rng=1), is_smooth=False,
         numpy=lambda a: np.where(np.random.default_rng(1).random(a.shape) < 0.3, 1 + 0 * a, 0 * a),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import errors
+from . import errors, modes
 from .tape import Node, data_of
 
 Array = NDArray[Any]
@@ -60,7 +60,7 @@ def as_array(part: Any) -> Any:
 
 def floating(data: Any) -> Any:
     """Whole numbers of arrays as float64, for functions whose results are no whole numbers."""
-    is_whole = isinstance(data, ARRAYS) and data.dtype.kind != "f"
+    is_whole = hasattr(data, "dtype") and data.dtype.kind != "f"
     return data.astype(np.float64) if is_whole else data
 
 
@@ -173,6 +173,12 @@ def real(data: Any, made_by: str = "") -> Any:
 
 
 def frozen(part: Any) -> Any:
-    """A part of an index that nobody can change before the backward pass reads it again."""
+    """A part of an index that nobody can change before the backward pass reads it again.
+
+    While ``capture`` records, arrays and Tensors stay themselves: each replay reads them anew.
+    """
+    recorder = modes.current().recorder
+    if recorder is not None and isinstance(part, (np.ndarray, Node)):
+        return recorder.as_index(part)
     bare = data_of(part)
     return bare.copy() if isinstance(bare, (np.ndarray, list)) else bare

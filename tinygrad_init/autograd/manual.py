@@ -346,6 +346,10 @@ MANUAL: dict[str, tuple[str, str, str]] = {
         "The one number where a condition holds, the other where it does not.",
         "F.where([True, False], 1.0, [2.0, 3.0])", "array([1., 3.])",
     ),
+    "one_hot": (
+        "For each label a row that is True at that place, and nowhere else; without derivative.",
+        "F.one_hot([1, 0], count=2)", "array([[False,  True],\n       [ True, False]])",
+    ),
     "bernoulli": (
         "1 with probability p and else 0, drawn for each entry; without derivative.",
         "F.bernoulli(np.zeros(6), p=0.5, rng=0)", "array([0., 1., 1., 1., 0., 0.])",

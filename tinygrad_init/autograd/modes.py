@@ -37,6 +37,7 @@ class Settings:
     recording: bool = True
     arithmetic: int = PLAIN
     detecting: bool = False
+    recorder: Any = None  # what ``capture`` records into
     outer: Settings | None = None
     by: Mode | None = None
 
@@ -114,6 +115,13 @@ def _without(now: Settings, mode: Mode) -> Settings:
         return now.outer
     below, by = _without(now.outer, mode), now.by
     return replace(below, **(by.changes if by else {}), outer=below, by=by)
+
+
+def refuse_reading(asked: str) -> None:
+    """Raise while ``capture`` records: what is read now would be the same in every replay."""
+    recorder = current().recorder
+    if recorder is not None:
+        recorder.refuse(asked)
 
 
 class no_grad(Mode):  # noqa: N801 - a mode reads like a keyword, as in PyTorch

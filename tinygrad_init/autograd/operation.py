@@ -28,6 +28,7 @@ Function = Callable[..., Any]
 Rule = Callable[..., Any]  #: (g, y, *arguments, **params) -> the gradient of one argument
 
 REQUIRED: Any = inspect.Parameter.empty  #: instead of a default: a setting that must be given
+COMPOSED: set[Function] = set()  #: kernels that are written in rows of the table
 LENGTHS_AGREE = "lengths that agree, counted from the right, or are 1"
 
 
@@ -123,12 +124,19 @@ class Operation:
         if self.scalar is None and kind is not None and not kind.is_watched:
             raise errors.only_for_arrays(self.name)
         is_array = has_array or self.scalar is None or (kind is not None and kind.is_watched)
-        data: Any = self.on_arrays(bare, params) if is_array else self.on_numbers(bare, params)
+        recorder = current().recorder
+        data: Any
+        if recorder is not None and kind is not None and kind.is_watched:
+            data = recorder.compute(self, args, params)
+        else:
+            data = self.on_arrays(bare, params) if is_array else self.on_numbers(bare, params)
         if kind is None:
             return data
         if type(data) is not kind.holds or (kind.is_watched and data.dtype.char not in FLOATS):
             data = kind._admit(data, self.name)
-            if isinstance(data, bool):  # a comparison of Values has no derivative: an answer
+            # A comparison of Values has no derivative: it is an answer. Only ``capture`` wants to
+            # know where from.
+            if isinstance(data, bool) and recorder is None:
                 return data
             is_tracked = is_tracked and not (kind.is_watched and data.dtype.kind != "f")
         return self._record(kind, data, args, params, bare, is_tracked)
@@ -139,13 +147,17 @@ class Operation:
     ) -> Any:  # fmt: skip
         """A node; if a derivative can flow through it, it remembers how it was computed."""
         settings, node = current(), kind.__new__(kind)
-        if is_tracked and settings.recording and (self.is_smooth or self._has_rule(args)):
+        is_tracked = (
+            is_tracked and settings.recording and (self.is_smooth or self._has_rule(args))
+        )
+        # While Values are captured, a replay has to compute also what no derivative flows through.
+        if is_tracked or (settings.recorder is not None and not kind.is_watched):
             arithmetic = settings.arithmetic
             how = How(params, arithmetic) if params else WITHOUT_PARAMS[arithmetic]
             first, rest = args, ALL
             if not kind.is_watched:
                 first, rest = args[0], args[1] if len(args) == 2 else args[1:] or None
-            Node.__init__(node, data, True, "", self, how, first, rest)
+            Node.__init__(node, data, is_tracked, "", self, how, first, rest)
         else:
             Node.__init__(node, data)
         node.scope = current_scope()
@@ -215,6 +227,15 @@ class Operation:
     ) -> Exception:
         chosen = {key: params[key] for key in params if params[key] is not self.params[key]}
         return errors.in_words(self.name, self.wants, error, args, chosen)
+
+
+def composed(kernel: Function) -> Function:
+    """Mark a kernel that is written in operators and rows of the table alone.
+
+    Such a kernel also takes nodes, so that ``capture`` can record what it is made of.
+    """
+    COMPOSED.add(kernel)
+    return kernel
 
 
 def _what_it_reads(rule: Rule | None, arity: int) -> tuple[bool, ...]:

@@ -176,6 +176,7 @@ class Node:
         >>> x.grad
         array([ 2., 40.])
         """
+        modes.refuse_reading("backward(), which capture does itself,")
         found = backpropagate(self, gradient, create_graph, type(self)._shows_grad)
         for node in found:
             node._collect(found)
@@ -254,6 +255,7 @@ def backpropagate(
     """
     if not root.requires_grad:
         raise errors.nothing_to_follow(root)
+    create_graph = create_graph or modes.current().recorder is not None  # so that it is recorded
     seed = root._seed(gradient, create_graph)
     is_bare = create_graph and not isinstance(seed, Node)
     gradients: dict[Node, Any] = {root: root._wrap(seed) if is_bare else seed}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from . import errors
+from . import errors, modes
 from .array_like import ArrayLike
 from .inputs import Array, real, real_array, total
 from .operations import F
@@ -57,6 +57,8 @@ class Tensor(ArrayLike):
         self, data: Any, requires_grad: bool = False, label: str = "",
         dtype: DTypeLike | None = None,
     ) -> None:  # fmt: skip
+        if isinstance(data, Node):
+            modes.refuse_reading("Tensor(t), which copies the numbers of t,")
         array = real_array(data, dtype)
         if requires_grad and array.dtype.kind != "f":
             raise errors.not_differentiable(array.dtype)
@@ -75,10 +77,12 @@ class Tensor(ArrayLike):
         and give a recorded computation arrays that stay as they are until ``backward()``;
         ``detect_anomaly`` notices, and :meth:`note_change` tells.
         """
+        modes.refuse_reading(".data")
         return self._data
 
     @data.setter
     def data(self, array: Any) -> None:
+        modes.refuse_reading("assigning to .data")
         new = self.accept(array)
         if new is not self._data:
             self._data[...] = new
@@ -126,10 +130,11 @@ class Tensor(ArrayLike):
         has_history = isinstance(gradient, Node) and gradient.requires_grad
         if has_history and not create_graph:
             raise errors.seed_with_history()
+        is_recorded = isinstance(gradient, Node) and modes.current().recorder is not None
         seed = real_array(gradient, made_by="gradient=").astype(self.dtype)
         if seed.shape != self.shape:
             raise errors.seed_shape(seed.shape, self.shape)
-        return gradient if has_history else seed
+        return gradient if has_history or is_recorded else seed
 
     def _fit(self, gradient: Any) -> Any:
         shape, dtype = self._data.shape, self._data.dtype
@@ -162,6 +167,8 @@ class Tensor(ArrayLike):
 
     def detach(self) -> Tensor:
         """The same memory without the history: derivatives stop here."""
+        if (recorder := modes.current().recorder) is not None:
+            recorder.slot(self)  # so that it knows whose memory this is
         node = Tensor._wrap(self._data)
         node._changes = self._shared_changes()
         return node

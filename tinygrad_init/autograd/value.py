@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from . import modes
 from .inputs import one_number
 from .tape import Node, data_of
 
@@ -67,17 +68,28 @@ class Value(Node):
     @property
     def data(self) -> Any:
         """The number. It is not checked whether it changed between forward and backward."""
+        modes.refuse_reading(".data")
         return self._data
 
     @data.setter
     def data(self, number: Any) -> None:
+        modes.refuse_reading("assigning to .data")
         self._data = one_number(number)
 
     def __float__(self) -> float:
+        modes.refuse_reading("float()")
         return float(self._data)
+
+    def __bool__(self) -> bool:
+        """True, as of any object; ``if a < b:`` asks an answer, which ``capture`` cannot record."""
+        if isinstance(self._data, bool):
+            modes.refuse_reading("bool(), or an `if`,")
+        return True
 
     def __format__(self, how: str) -> str:
         """``f"{loss:.3f}"`` formats the number; without a format the Value is shown whole."""
+        if how:
+            modes.refuse_reading("a format")
         return format(self._data, how) if how else str(self)
 
     def __repr__(self) -> str:

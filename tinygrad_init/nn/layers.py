@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..autograd import DataError, F, ShapeError, Tensor
+from ..autograd.capture import depends_on
 from ..autograd.tape import data_of
 from . import init
 from .module import Module
@@ -152,9 +153,10 @@ class Dropout(Module):
     def forward(self, x: Any) -> Any:
         """Any shape to the same shape."""
         x = x if isinstance(x, Tensor) else Tensor(x)
-        if not self.training or not self.p:
+        p, rng = depends_on(lambda: (self.p, self.rng))
+        if not self.training or not p:
             return x
-        return x * (F.bernoulli(x, p=1 - self.p, rng=self.rng) / (1 - self.p))
+        return x * (F.bernoulli(x, p=1 - p, rng=rng) / (1 - p))
 
     def __repr__(self) -> str:
         return f"Dropout({self.p:g})"

@@ -39,7 +39,7 @@ def mse(prediction: Any, target: ArrayLike | Tensor) -> Any:
 
 
 @scope("cross_entropy")
-def cross_entropy(logits: Any, labels: ArrayLike) -> Any:
+def cross_entropy(logits: Any, labels: ArrayLike | Tensor) -> Any:
     """The mean of ``-log softmax(logits)[label]``.
 
     Args:
@@ -57,22 +57,16 @@ def cross_entropy(logits: Any, labels: ArrayLike) -> Any:
     0.6931471805599453
     """
     logits = _as_tensor(logits)
-    classes = np.asarray(labels)
+    classes = labels if isinstance(labels, Tensor) else np.asarray(labels)
     if logits.ndim < 2 or classes.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
         raise ShapeError(
             f"cross_entropy: logits of shape {logits.shape} and labels of shape {classes.shape} "
             f"do not fit: give logits (..., N, C) and labels (N,)"
         )
-    count = logits.shape[-1]
     if classes.dtype.kind not in "iu":
         raise DataError(f"cross_entropy: labels are integers, got dtype {classes.dtype}: "
                         f"write labels.astype(int) if that is what they mean")
-    if classes.size and not (classes.min() >= 0 and classes.max() < count):
-        raise DataError(
-            f"cross_entropy: labels go from 0 to {count - 1} here, "
-            f"got {classes.min()} to {classes.max()}"
-        )
-    is_label = classes[..., np.newaxis] == np.arange(count)
+    is_label = F.one_hot(classes, count=logits.shape[-1])
     return -F.where(is_label, logits.log_softmax(), 0).sum(axis=-1).mean(axis=-1)
 
 

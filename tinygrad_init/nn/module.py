@@ -8,6 +8,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from ..autograd import DataError, ShapeError, Tensor
+from ..autograd.capture import depends_on
 from ..autograd.scopes import call_inside
 
 
@@ -30,7 +31,17 @@ class Module:
     {'factor': array(2.)}
     """
 
-    training = True
+    @property
+    def training(self) -> bool:
+        """Whether it is trained or evaluated; ``capture`` records each of the two when it is asked.
+
+        Assigning switches this module alone; ``train()`` and ``eval()`` switch its parts, too.
+        """
+        return bool(depends_on(lambda: vars(self).get("_training", True)))
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        self._training = mode
 
     def __call__(self, *inputs: Any) -> Any:
         """What ``forward`` makes of the inputs; arrays and lists are taken as Tensors are."""

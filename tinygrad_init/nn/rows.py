@@ -8,6 +8,7 @@ of memory. Nobody can tell, because an array is moved only if its parameter alon
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import is_
 from sys import getrefcount
 from typing import Any
 
@@ -45,6 +46,8 @@ class Row:
         pairs = zip(parameters, self._parts, strict=not is_one)
         self._expected = [(parameter, part, part.shape, part.dtype) for parameter, part in pairs]
         self._clocks = [parameter._shared_changes() for parameter in parameters]
+        #: Gradients that stand in a row themselves, and that row: a captured step leaves them so.
+        self._ready: tuple[list[Array], Array] | None = None
 
     @property
     def data(self) -> Array:
@@ -55,6 +58,11 @@ class Row:
         """Like ``data``; ``None`` if there is none; ``NotImplemented`` if not all are alike."""
         if self._whole is None:
             return data_of(self.parameters[0].grad)
+        if self._ready is not None:
+            known, row = self._ready
+            is_known = all(map(is_, known, [parameter.grad for parameter in self.parameters]))
+            if is_known and all(map(is_, self._parts, [one._data for one in self.parameters])):
+                return row
         given = []
         for parameter, part, shape, dtype in self._expected:
             gradient = parameter.grad
@@ -67,7 +75,10 @@ class Row:
                 break
             given.append(gradient)
         else:
-            return np.concatenate(given, axis=None)
+            if not _stand_in_a_row(given):
+                return np.concatenate(given, axis=None)
+            self._ready = given, _whole(given)
+            return self._ready[1]
         gradients = [data_of(parameter.grad) for parameter in self.parameters]
         return None if all(gradient is None for gradient in gradients) else NotImplemented
 
@@ -108,7 +119,9 @@ def joined(singles: Iterable[Row]) -> list[Row]:
     found: list[Row] = []
     for alike in kinds.values():
         parameters = [row.parameters[0] for row in alike]
-        if len(alike) > 1 and (_stand_in_a_row(parameters) or _can_be_moved(parameters)):
+        if len(alike) > 1 and (
+            _stand_in_a_row([one.data for one in parameters]) or _can_be_moved(parameters)
+        ):
             found.append(Row(alike[0].settings, parameters, _joined_state(alike)))
         else:
             found += alike
@@ -126,9 +139,9 @@ def _joined_state(alike: Sequence[Row]) -> State:
 # Memory.
 
 
-def _stand_in_a_row(parameters: Sequence[Tensor]) -> bool:
-    """Whether that is so already, from an optimiser before this one."""
-    parts = [parameter.data for parameter in parameters if parameter.size]
+def _stand_in_a_row(parts: Sequence[Array]) -> bool:
+    """Whether that is so already, from an optimiser before this one or from a captured step."""
+    parts = [part for part in parts if part.size]
     base = parts[0].base if parts else None
     if type(base) is not np.ndarray or base.ndim != 1 or not base.flags.carray:
         return False

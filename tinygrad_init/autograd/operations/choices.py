@@ -6,7 +6,10 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..errors import DataError
+from ..operation import REQUIRED
 from ..table import F
 
 F.define(
@@ -52,4 +55,26 @@ F.define(
     # In the common type of both, as in an array: a Fraction or 0 is a Fraction.
     scalar=lambda condition, a, b: type(a + b)(a if condition else b),
     formula=r"x \text{ if } c \text{ else } y",
+)
+
+
+def check_labels(labels: NDArray[Any], count: int) -> None:
+    """Raise unless ``labels`` are integers from 0 to ``count - 1``."""
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"labels are integers, got dtype {labels.dtype}: convert them")
+    if labels.size and not (labels.min() >= 0 and labels.max() < count):
+        raise DataError(
+            f"labels go from 0 to {count - 1} here, got {labels.min()} to {labels.max()}"
+        )
+
+
+def _one_hot(labels: Any, count: int) -> Any:
+    labels = np.asarray(labels)
+    check_labels(labels, count)
+    return np.equal(labels[..., np.newaxis], np.arange(count))
+
+
+F.define(
+    "one_hot", _one_hot, _one_hot, None,
+    params={"count": REQUIRED}, formula=r"[x = j]_{j < n}", wants="labels, which are integers",
 )

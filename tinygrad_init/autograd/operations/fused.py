@@ -94,7 +94,7 @@ def _slope_of_mse(g: Any, a: Any, b: Any) -> Any:
     share = g / _count(error, g)
     if g.shape:
         share = F.reshape(share, shape=kept_shape(error, _reduced(error)))
-    return error * share * 2
+    return error * (share * 2)
 
 
 F.define(

@@ -11,7 +11,8 @@ import numpy as np
 from .. import errors
 from ..axes import axes_of
 from ..exact import products, selections
-from ..inputs import floating
+from ..inputs import as_array, floating
+from ..operation import composed
 from ..table import F
 
 _reduced = lru_cache(maxsize=256)(axes_of)  # saves 2 us of a step with the mean squared error
@@ -52,8 +53,9 @@ def _ones(length: int, dtype: np.dtype[Any]) -> Any:
     return np.ones(length, dtype)
 
 
+@composed
 def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
-    x = np.asarray(x)
+    x = as_array(x)
     return F.sum(x, axis=axis, keepdims=keepdims) / count_of(x, axis)
 
 
@@ -116,8 +118,9 @@ def _along(g: Any, length: Any, x: Any, axis: Any) -> Any:
     return _spread(g / F.where(is_zero, 1, length), x, axis) * towards
 
 
+@composed
 def _var(x: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
-    x = floating(np.asarray(x))
+    x = floating(as_array(x))
     deviation = x - F.mean(x, axis=axis, keepdims=True)
     squares = F.sum(deviation * deviation, axis=axis, keepdims=keepdims)
     return squares / count_of(x, axis, ddof)
@@ -128,6 +131,7 @@ def _slope_of_var(g: Any, _y: Any, x: Any, *, axis: Any, ddof: int, keepdims: bo
     return _spread(g, x, axis) * (deviation * 2 / count_of(x, axis, ddof))
 
 
+@composed
 def _std(x: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
     return F.sqrt(F.var(x, axis=axis, ddof=ddof, keepdims=keepdims))
 
@@ -150,8 +154,9 @@ F.define(
 )
 
 
+@composed
 def _norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
-    x = floating(np.asarray(x))
+    x = floating(as_array(x))
     is_length = axis is not None or len(x.shape) == 1
     if ord not in ((None, 2) if is_length and not isinstance(axis, tuple) else (None, "fro")):
         euclidean = "None or 2 for vectors, None or 'fro' for matrices, other lengths are not here"
@@ -239,8 +244,9 @@ def _exponentials(x: Any, axis: Any) -> tuple[Any, Any, Any]:
     return powers, F.sum(powers, axis=axis, keepdims=True), shift
 
 
+@composed
 def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
-    x = floating(np.asarray(x))
+    x = floating(as_array(x))
     if not count_of(x, axis):
         return F.sum(x, axis=axis, keepdims=keepdims) - np.inf  # the logarithm of nothing
     _, total, shift = _exponentials(x, axis)
