@@ -132,7 +132,7 @@ class Operation:
             data = self.on_arrays(bare, params) if is_array else self.on_numbers(bare, params)
         if kind is None:
             return data
-        if type(data) is not kind.holds or (kind.is_watched and data.dtype.char not in FLOATS):
+        if type(data) is not kind._holds or (kind.is_watched and data.dtype.char not in FLOATS):
             data = kind._admit(data, self.name)
             # A comparison of Values has no derivative: it is an answer. Only ``capture`` wants to
             # know where from.

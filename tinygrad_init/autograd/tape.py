@@ -68,7 +68,7 @@ class Node:
         "grad", "how", "label", "operation", "requires_grad", "scope",
     )  # fmt: skip
     kind: ClassVar[str] = "node"
-    holds: ClassVar[Any] = float  #: what ``data`` is nearly always
+    _holds: ClassVar[Any] = float  #: what ``data`` is nearly always
     is_watched: ClassVar[bool] = False  #: whether it is an array, whose changes are noted
     grad_of_none: ClassVar[Any] = None  #: ``grad`` where none has arrived
     #: Which results show what ``backward`` finds; all of them, unless said.

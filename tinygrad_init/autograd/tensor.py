@@ -49,7 +49,7 @@ class Tensor(ArrayLike):
 
     __slots__ = ()
     kind = "Tensor"
-    holds = np.ndarray
+    _holds = np.ndarray
     is_watched = True
     _shows_grad: ClassVar[Callable[[Any], bool] | None] = attrgetter("_keeps_grad")
 
