@@ -121,25 +121,33 @@ class Operation:
                     args = (*args[: len(bare)], arg, *args[len(bare) + 1 :])
                 has_array = has_array or isinstance(arg, ARRAYS)
                 bare.append(arg)
-        if self.scalar is None and kind is not None and not kind.is_watched:
-            raise errors.only_for_arrays(self.name)
-        is_array = has_array or self.scalar is None or (kind is not None and kind.is_watched)
-        recorder = current().recorder
-        data: Any
-        if recorder is not None and kind is not None and kind.is_watched:
-            data = recorder.compute(self, args, params)
-        else:
-            data = self.on_arrays(bare, params) if is_array else self.on_numbers(bare, params)
+        data = self._data(kind, args, params, bare, has_array)
         if kind is None:
             return data
         if type(data) is not kind._holds or (kind.is_watched and data.dtype.char not in FLOATS):
             data = kind._admit(data, self.name)
             # A comparison of Values has no derivative: it is an answer. Only ``capture`` wants to
             # know where from.
-            if isinstance(data, bool) and recorder is None:
+            if isinstance(data, bool) and current().recorder is None:
                 return data
             is_tracked = is_tracked and not (kind.is_watched and data.dtype.kind != "f")
         return self._record(kind, data, args, params, bare, is_tracked)
+
+    def _data(
+        self, kind: type[Node] | None, args: tuple[Any, ...], params: Mapping[str, Any],
+        bare: list[Any], has_array: bool,
+    ) -> Any:  # fmt: skip
+        """The bare result: an array for Tensors, and wherever an operand is an array."""
+        if kind is not None and kind.is_watched:
+            recorder = current().recorder
+            if recorder is None:
+                return self.on_arrays(bare, params)
+            return recorder.compute(self, args, params)
+        if self.scalar is None and kind is not None:
+            raise errors.only_for_arrays(self.name)
+        if has_array or self.scalar is None:
+            return self.on_arrays(bare, params)
+        return self.on_numbers(bare, params)
 
     def _record(
         self, kind: type[Node], data: Any, args: tuple[Any, ...], params: Mapping[str, Any],
