@@ -675,6 +675,18 @@ def places(name: str) -> Family:
     return family
 
 
+def one_hot(draw: Draw, empty: bool) -> Call:
+    """Labels are whole numbers, here those of an argsort; the oracle is rows of a unit matrix."""
+    shape = a_shape(draw, empty, at_least=1, at_most=3)
+    count = max(shape[-1], 1) + draw(st.integers(0, 2))
+    ways = {
+        "row": lambda x: F.one_hot(F.argsort(x, axis=-1), count=count),
+        "row by position": lambda x: F.one_hot(F.argsort(x, axis=-1), count),
+        "method": lambda x: x.argsort(axis=-1).one_hot(count=count),
+    }
+    return a_call(draw, [shape], ways, lambda x: np.eye(count, dtype=bool)[np.argsort(x)], None)
+
+
 def drawn(name: str, oracle: Callable[[Array, np.random.Generator], Array], **given: Any) -> Family:
     """Random draws: the numbers of the generator that is given, in the shape of the operand."""
 
@@ -1045,6 +1057,7 @@ FAMILIES: dict[str, Family] = {
     "argmax": places("argmax"),
     "argmin": places("argmin"),
     "argsort": places("argsort"),
+    "one_hot": one_hot,
     # products
     "matmul": matmul,
     "affine": affine,
@@ -1076,7 +1089,7 @@ FAMILIES: dict[str, Family] = {
     "np.take_along_axis": composed("take_along_axis", settings_of_take_along_axis),
 }
 FLAT = {"sign", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
-        "argmax", "argmin", "argsort", "bernoulli", "uniform"}
+        "argmax", "argmin", "argsort", "one_hot", "bernoulli", "uniform"}
 
 each_family = pytest.mark.parametrize("name", FAMILIES)
 each_smooth_family = pytest.mark.parametrize(

@@ -125,6 +125,7 @@ SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "dtype": (_is_dtype, "a dtype of real numbers, such as np.float32"),
     "ddof": _NUMBER, "slope": _NUMBER, "alpha": _NUMBER, "a_min": _BOUND, "a_max": _BOUND,
     "p": _NUMBER,
+    "count": (lambda v: _is_whole(v) and v > 0, "how many there are, an integer above 0"),
     "rng": (_is_generator, "a numpy.random.Generator, or a seed that is not negative"),
 }  # fmt: skip
 
