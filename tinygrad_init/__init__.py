@@ -23,7 +23,6 @@ from .autograd import (
     Tensor,
     TinygradInitError,
     Value,
-    capture,
     check_grad,
     detect_anomaly,
     grad,
@@ -40,6 +39,7 @@ from .nn import init, losses, optim
 
 if TYPE_CHECKING:
     from . import graph, study, symmetry
+    from .autograd.capture import capture
     from .graph import explain, trace
     from .study import data
 
@@ -48,6 +48,7 @@ __version__ = "0.1.0"
 # What a training step by hand does without is loaded when it is first used, so that importing the
 # engine costs little more than importing NumPy. "module:attribute", or a module.
 _ON_FIRST_USE = {
+    "capture": ".autograd.capture:capture",
     "graph": ".graph",
     "trace": ".graph:trace",
     "explain": ".graph:explain",

@@ -17,7 +17,6 @@ Read it in this order:
 
 from . import operations
 from .calculus import grad, hessian, hvp, jacobian, value_and_grad
-from .capture import capture
 from .check import check_grad
 from .errors import DataError, GradientError, GraphError, ShapeError, TinygradInitError
 from .modes import detect_anomaly, no_grad, reproducible
@@ -40,7 +39,6 @@ __all__ = [
     "TinygradInitError",
     "Value",
     "backpropagate",
-    "capture",
     "check_grad",
     "detect_anomaly",
     "grad",

@@ -124,6 +124,18 @@ def refuse_reading(asked: str) -> None:
         recorder.refuse(asked)
 
 
+def depends_on(read: Callable[[], Any]) -> Any:
+    """What ``read`` gives; while ``capture`` records, note that the plan holds for that alone.
+
+    When ``read`` gives something else, the captured function is recorded anew. So a module can
+    behave in one way while training and in another in evaluation.
+    """
+    found, recorder = read(), current().recorder
+    if recorder is not None:
+        recorder.guards.append((read, found))
+    return found
+
+
 class no_grad(Mode):  # noqa: N801 - a mode reads like a keyword, as in PyTorch
     """Compute without recording: results have no history.
 

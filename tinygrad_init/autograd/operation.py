@@ -27,6 +27,8 @@ from .tape import ALL, WITHOUT_PARAMS, How, Node
 Function = Callable[..., Any]
 Rule = Callable[..., Any]  #: (g, y, *arguments, **params) -> the gradient of one argument
 
+Steps = tuple[tuple[Rule | None, tuple[bool, ...]], ...]
+
 REQUIRED: Any = inspect.Parameter.empty  #: instead of a default: a setting that must be given
 COMPOSED: set[Function] = set()  #: kernels that are written in rows of the table
 LENGTHS_AGREE = "lengths that agree, counted from the right, or are 1"
@@ -55,7 +57,6 @@ class Operation:
         is_view: whether the result may share memory with the first argument.
         is_variadic: whether it takes any number of operands; its only rule then gives a list, the
             gradients of all of them.
-        steps: each rule, with which of (y, *arguments) it reads.
         arity: how many operands it takes, if it is not variadic.
         is_smooth: whether all of them have a derivative.
         on_bare: the rules for arrays, in each arithmetic, see :mod:`readings`.
@@ -74,10 +75,10 @@ class Operation:
     operator: str = ""
     is_view: bool = False
     is_variadic: bool = False
-    steps: tuple[tuple[Rule | None, tuple[bool, ...]], ...] = field(init=False)
     arity: int = field(init=False)
     is_smooth: bool = field(init=False)
     on_bare: tuple[tuple[Rule | None, ...], ...] = field(init=False)
+    _steps: Steps | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.symbol = self.symbol or self.name
@@ -85,7 +86,13 @@ class Operation:
         self.arity = len(self.rules)
         self.is_smooth = None not in self.rules
         self.on_bare = self.rules, self.rules
-        self.steps = tuple((rule, _what_it_reads(rule, self.arity)) for rule in self.rules)
+
+    @property
+    def steps(self) -> Steps:
+        """Each rule, with which of (y, *arguments) it reads."""
+        if self._steps is None:  # found out when first asked: 2 ms of the 20 of an import
+            self._steps = tuple((rule, _what_it_reads(rule, self.arity)) for rule in self.rules)
+        return self._steps
 
     def __repr__(self) -> str:
         return f"<operation {self.name}: {self.formula}>"

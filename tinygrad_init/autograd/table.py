@@ -74,14 +74,16 @@ class Table:
         """
 
         def register(function: Function) -> Function:
-            name, signature = function.__name__, inspect.signature(function)
+            name = function.__name__
 
             @wraps(function)
             def checked(*args: Any, **settings: Any) -> Any:
                 try:
                     return function(*args, **settings)
                 except (*errors.FROM_NUMPY, errors.GraphError) as error:
-                    operands, others = _sorted_out(name, signature, args, settings)
+                    operands, others = _sorted_out(
+                        name, inspect.signature(function), args, settings
+                    )
                     raise errors.in_words(name, wants, error, operands, others) from error
 
             checked.__doc__ = manual.of_function(name, function.__doc__ or "")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..autograd import DataError, F, ShapeError, Tensor
-from ..autograd.capture import depends_on
+from ..autograd.modes import depends_on
 from ..autograd.tape import data_of
 from . import init
 from .module import Module

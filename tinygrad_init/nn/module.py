@@ -8,7 +8,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from ..autograd import DataError, ShapeError, Tensor
-from ..autograd.capture import depends_on
+from ..autograd.modes import depends_on
 from ..autograd.scopes import call_inside
 
 

@@ -9,6 +9,5 @@ Read it in this order: :mod:`recording` (a function becomes a flat list of calls
 from .front import Step, capture
 from .listing import Line
 from .plan import Plan
-from .recording import depends_on
 
-__all__ = ["Line", "Plan", "Step", "capture", "depends_on"]
+__all__ = ["Line", "Plan", "Step", "capture"]

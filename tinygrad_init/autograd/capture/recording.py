@@ -217,18 +217,6 @@ def _map_index(function: Callable[[Any], Any], params: Mapping[str, Any]) -> Map
     return {**params, "index": tuple(map(function, params["index"]))}
 
 
-def depends_on(read: Callable[[], Any]) -> Any:
-    """What ``read`` gives; while ``capture`` records, note that the plan holds for that alone.
-
-    When ``read`` gives something else, the captured function is recorded anew. So a module can
-    behave in one way while training and in another in evaluation.
-    """
-    found, recorder = read(), modes.current().recorder
-    if recorder is not None:
-        recorder.guards.append((read, found))
-    return found
-
-
 def record(
     fn: Callable[..., Any], params: Sequence[Tensor], arrays: Sequence[Array]
 ) -> Program:
