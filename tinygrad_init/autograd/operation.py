@@ -103,10 +103,10 @@ class Operation:
             args, params = self._bind(args, params)
         for arg in args:
             if type(arg) is not np.ndarray or arg.dtype.char not in REAL:
-                return self._on_anything(args, params)
+                return self.on_anything(args, params)
         return self.on_arrays(args, params)
 
-    def _on_anything(self, args: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+    def on_anything(self, args: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
         """Tell nodes from numbers and arrays, turn away what is neither, and compute."""
         bare: list[Any] = []
         kind: type[Node] | None = None

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import errors, manual
 from .operation import Function, Operation, Rule
-from .tape import Node
+from .tape import NO_PARAMS, Node
 
 #: Settings by the names that other releases of NumPy have for them.
 _RENAMED = {"newshape": "shape", "min": "a_min", "max": "a_max"}
@@ -157,17 +157,19 @@ def add_method(kind: type, name: str, function: Function, about: str) -> None:
 
 
 def _add_operator(row: Operation) -> None:
-    """Let Python's operator be the operation."""
-    # Not of any number of arguments: their packing takes 0.1 of the 1.2 us of an addition.
+    """Let Python's operator be the operation, which then has a node among its operands."""
+    # Calling `row` would pack arguments and ask whether all are arrays: 0.4 of the 1.6 us of an
+    # addition of two Values.
+    apply = row.on_anything
 
     def alone(x: Any) -> Any:
-        return row(x)
+        return apply((x,), NO_PARAMS)
 
     def of_two(x: Any, other: Any) -> Any:
-        return row(x, other)
+        return apply((x, other), NO_PARAMS)
 
     def reflected(x: Any, other: Any) -> Any:
-        return row(other, x)
+        return apply((other, x), NO_PARAMS)
 
     setattr(Node, f"__{row.operator}__", alone if row.arity == 1 else of_two)
     if hasattr(np.ndarray, f"__r{row.operator}__"):

@@ -231,7 +231,8 @@ def youngest_first(root: Node, everything: bool = False, leaves: bool = True) ->
     """
     found, waiting = {root}, [root]
     while waiting:
-        for argument in _arguments(waiting.pop()):
+        node = waiting.pop()
+        for argument in node._first if node._rest is ALL else _arguments(node):
             if not isinstance(argument, Node):
                 continue
             if argument.operation is not None:
@@ -300,7 +301,7 @@ def _pass_on(
     is_marked = node.evidence is not None
     if is_marked or node.age < _last_change[0]:
         _refuse_changed(node)
-    arguments = _arguments(node)
+    arguments = node._first if node._rest is ALL else _arguments(node)
     rules: Sequence[Any] = operation.rules
     if create_graph:
         operands = [gradient, node, *arguments]
@@ -317,7 +318,9 @@ def _pass_on(
         if rule is None or not isinstance(argument, Node) or not argument.requires_grad:
             continue
         try:
-            found = argument._fit(rule(*operands, **params) if params else rule(*operands))
+            found = rule(*operands, **params) if params else rule(*operands)
+            if type(found) is not float or argument.is_watched:
+                found = argument._fit(found)
         except errors.FROM_NUMPY as error:
             raise errors.in_rule(operation.name, position, operands[2:], error) from error
         if is_marked:
