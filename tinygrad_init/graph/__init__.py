@@ -4,11 +4,12 @@ Read it in this order: :mod:`trace` (the graph below a result), :mod:`graph` (wh
 it), :mod:`tree` (as text), :mod:`dot` (in Graphviz's language), :mod:`page` (an HTML page),
 :mod:`render` (files, and who draws them); :mod:`plates`, :mod:`repeats`, :mod:`fold`,
 :mod:`folded` and :mod:`merge` (large graphs as small ones, from what is repeated in a text to one
-node for many); then :mod:`explain` (one derivative spelled out), :mod:`sums` (its terms), :mod:`paths`,
-:mod:`entries`, :mod:`logits` and :mod:`neurons` (told), :mod:`slopes`, :mod:`back`, :mod:`names`
-and :mod:`symbols` (in formulas). :mod:`parts` and :mod:`text` say what a graph is made of and how
-numbers and labels are written. :mod:`article` is a document, made of :mod:`blocks`, in four formats
-(:mod:`plain`, :mod:`markdown`, :mod:`latex`, :mod:`webpage`), and :mod:`formula` its mathematics.
+node for many); then :mod:`explain` (one derivative spelled out), :mod:`sums` (its terms),
+:mod:`paths`, :mod:`entries`, :mod:`logits` and :mod:`neurons` (told), :mod:`slopes`, :mod:`back`,
+:mod:`names` and :mod:`symbols` (in formulas). :mod:`parts` and :mod:`text` say what a graph is made
+of and how numbers and labels are written. :mod:`article` is a document, made of :mod:`blocks`, in
+four formats (:mod:`plain`, :mod:`markdown`, :mod:`latex`, :mod:`webpage`), and :mod:`formula` its
+mathematics.
 """
 
 from .explain import Explanation, explain
