@@ -27,6 +27,16 @@ def test_fifteen_lines_print_what_stands_below_them(tmp_path: Path) -> None:
     assert (tmp_path / "step.svg").exists()
 
 
+def test_the_two_neurons_are_those_of_the_code(tmp_path: Path) -> None:
+    found = re.search(
+        r"## See the computation\n\n```python\n(.*?)```\n\n```text\n(.*?)```", README, re.S
+    )
+    assert found is not None
+    code, shown = found.groups()
+    assert run(code, tmp_path) == shown
+    assert (tmp_path / "step.html").exists()
+
+
 def test_two_arithmetics_print_what_their_comments_say(tmp_path: Path) -> None:
     found = re.search(r"## Two arithmetics\n\n```python\n(.*?)```", README, re.S)
     assert found is not None

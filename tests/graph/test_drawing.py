@@ -87,6 +87,12 @@ def classes(count: int) -> Graph:
     return trace(y).colour({f"w{k}": k for k in range(count)})
 
 
+def stripes(count: int) -> Graph:
+    """A layer whose neurons are of as many classes."""
+    w = Tensor(np.ones((2, count)), requires_grad=True, label="w")
+    return trace((w * 2).sum()).colour({"w": list(range(count))})
+
+
 @pytest.fixture(params=["dot", "wasi"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     name: str = request.param
@@ -140,7 +146,7 @@ class TestColours:
     def test_every_colour_of_a_drawing_is_one_of_these(self, engine: str) -> None:
         known = {*palette.DARK, *palette.CLASSES, palette.CLASS_INK}
         known = {colour.lower() for colour in known} | {"none", "transparent"}
-        for graph in (two_layers(), all_kinds(), classes(20)):
+        for graph in (two_layers(), two_layers().fold(0), all_kinds(), classes(20), stripes(12)):
             svg = graph.to_svg()
             used = {
                 element.attrib[name]
@@ -338,7 +344,7 @@ class TestBrowser:
         self, tmp_path: Path, browser_page: Any, engine: str, scheme: str
     ) -> None:
         browser_page.emulate_media(color_scheme=scheme)
-        for graph in (all_kinds(), two_layers(), classes(20)):
+        for graph in (all_kinds(), two_layers(), two_layers().fold(1), classes(20), stripes(12)):
             browser_page.goto(graph.render(tmp_path / "graph.svg").as_uri())
             self.check(browser_page, scheme)
 

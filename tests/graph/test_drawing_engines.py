@@ -51,6 +51,12 @@ def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def no_cache(folder: Path) -> dict[str, str]:
+    """An environment in which a program finds nothing compiled, and can keep nothing."""
+    (folder / "file").write_text("no folder")
+    return dict.fromkeys(("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"), str(folder / "file"))
+
+
 @pytest.fixture
 def no_dot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
@@ -121,8 +127,8 @@ class TestNoEnd:
         assert all_ended()
         assert render.svg(QUICK, 2).count('class="node"') == 2
 
-    def test_a_limit_while_it_is_compiled(self) -> None:
-        done = run("""
+    def test_a_limit_while_it_is_compiled(self, tmp_path: Path) -> None:
+        program = """
             import time
             from tests.graph.test_drawing_engines import ENDLESS, QUICK, all_ended
             from tinygrad_init.graph import wasi
@@ -132,8 +138,27 @@ class TestNoEnd:
             except TimeoutError:
                 print("stopped", time.perf_counter() - began < 1.0 or "late")
             print(all_ended(), b"<svg" in wasi.svg(QUICK, 60))
-        """)
+        """
+        done = run(program, **no_cache(tmp_path))
         assert done.stdout.split() == ["stopped", "True", "True", "True"], done.stderr
+
+    @posix
+    @pytest.mark.parametrize("is_writable", [True, False])
+    def test_what_was_compiled_is_kept_where_it_can_be(
+        self, tmp_path: Path, is_writable: bool
+    ) -> None:
+        cache = tmp_path / "cache"
+        folders = {"XDG_CACHE_HOME": str(cache), "HOME": str(cache)}
+        program = """
+            from tests.graph.test_drawing_engines import QUICK
+            from tinygrad_init.graph import wasi
+            print(b"<svg" in wasi.svg(QUICK, 60))
+        """
+        for _ in range(2):
+            done = run(program, **(folders if is_writable else no_cache(tmp_path)))
+            assert done.stdout.split() == ["True"], done.stderr
+            assert not done.stderr
+        assert is_writable == any(path.is_file() for path in cache.rglob("*"))
 
     def test_memory_has_a_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(wasi, "MAX_MEMORY", 2**23)
@@ -217,7 +242,7 @@ class TestInterrupted:
             while True:
                 wasi.svg("digraph { a -> b }", 60)
         """
-        done = run(program)
+        done = run(program, **no_cache(tmp_path))
         assert done.returncode in (1, 130, -signal.SIGINT)
         assert done.stderr.strip().endswith("KeyboardInterrupt")
 

@@ -113,18 +113,26 @@ def loop() -> str:
     return tg.trace((h * h).mean()).to_dot()
 
 
-def striped() -> str:
-    """A network of arrays: three neurons, of which two are copies."""
+def folded() -> str:
+    """Closed modules, and a chain that is one node with a count."""
+    model = tg.nn.MLP([2, 3, 1], activation="tanh", weight_init="constant", rng=0)
+    x = model([[1.0, 2.0]])
+    for _ in range(50):
+        x = x.tanh()
+    return tg.trace(x.sum(), model).fold("modules").to_dot(legend=True)
+
+
+def stripes() -> str:
+    """Arrays that have neurons of different classes."""
     graph, model = step()
-    model.layers[0].bias.data = [0.0, 0.5, 0.0]
-    graph = tg.trace(tg.losses.mse(model([[1.0, 2.0]]), tg.Tensor([[1.0]])), model)
-    return tg.symmetry.analyze(model).colour(graph).to_dot(detail="modules")
+    model.layers[0].weight.data = np.array([[0.5, 0.25, 0.5], [0.5, 0.25, 0.5]])
+    return tg.symmetry.analyze(model).colour(graph).to_dot()
 
 
 DRAWINGS: dict[str, Callable[[], str]] = {
     function.__name__: function
     for function in (classic, shared, two_layers, left_to_right, changed, wide, constant_scalars,
-                     different_scalars, batch, loop, striped)
+                     different_scalars, folded, stripes, batch, loop)
 }  # fmt: skip
 
 

@@ -7,16 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import tinygrad_init as tg
+from tests.graph.models import network
 from tinygrad_init import Value
 from tinygrad_init.graph import Graph, trace
 from tinygrad_init.graph.layout import layout
-
-
-def network() -> Graph:
-    rng = np.random.default_rng(0)
-    model = tg.nn.MLP([3, 4, 2], activation="tanh", rng=0)
-    return trace(tg.losses.mse(model(rng.normal(size=(5, 3))), rng.normal(size=(5, 2))), model)
 
 
 def found(graph: Graph, direction: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pytest
 
 import tinygrad_init as tg
 from tests.graph.hostile import HOSTILE, labelled
+from tests.graph.models import folded, network
 from tests.graph.pages import Page
 from tinygrad_init import Tensor, Value
 from tinygrad_init.graph import Graph, text, trace
@@ -185,6 +186,24 @@ class TestContent:
         assert "nothing asks for one" in card(page, "n0")
         assert data(page)["seed"] is False
 
+    def test_folded_nodes(self) -> None:
+        graph = folded()
+        page = graph.to_html()
+        assert graph.note in " ".join(Page(page).text.split())
+        module = next(node for node in graph.nodes if node.kind == "module")
+        told = card(page, module.id)
+        assert f"{module.size:,} nodes" in told
+        assert "all its uses at once" in told
+        many = next(node for node in graph.nodes if node.size > 1 and node.kind == "leaf")
+        assert f"stands for{many.size:,} alike" in card(page, many.id)
+        assert len(data(page)["nodes"]) == len(graph.nodes)
+
+    def test_a_result_in_a_closed_module_is_called_by_it(self) -> None:
+        x = Value(2.0, label="x")
+        with tg.scope("loss"):
+            y = (x * 2).tanh()
+        assert "<h1>How loss was computed</h1>" in trace(y).to_html(detail=0)
+
     def test_a_formula_of_a_user_that_cannot_be_shown(self) -> None:
         odd = tg.operation("page_odd", lambda x: x, lambda g, *_: g, formula=r"\evil{<b>}")
         told = card(trace(odd(Value(1.0))).to_html(), "n1")
@@ -229,9 +248,7 @@ class TestData:
                 assert texts[-1] == f"grad {text.number(node.gradient)}"
 
     def test_modules_have_the_numbers_of_their_one_result(self) -> None:
-        rng = np.random.default_rng(0)
-        model = tg.nn.MLP([3, 4, 2], activation="tanh", rng=0)
-        graph = trace(tg.losses.mse(model(rng.normal(size=(5, 3))), np.zeros((5, 2))), model)
+        graph = network()
         scopes = data(graph.to_html())["scopes"]
         assert [one["title"] for one in scopes] == [one.title for one in graph.scopes]
         for told, scope in zip(scopes, graph.scopes, strict=True):

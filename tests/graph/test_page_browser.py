@@ -8,11 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import tinygrad_init as tg
 from tests.graph.hostile import HOSTILE, labelled
+from tests.graph.models import folded, network
 from tinygrad_init import Value
 from tinygrad_init.graph import Graph, text, trace
 
@@ -20,15 +20,15 @@ pytestmark = pytest.mark.browser
 
 # Fixtures: browser_page comes before engine, so that the browser is found before PATH is emptied.
 
-OPEN = Callable[[Graph], Any]
+OPEN = Callable[..., Any]
 
 
 @pytest.fixture
 def show(tmp_path: Path, browser_page: Any) -> OPEN:
     """Opens the page of a graph; violations of the policy would be errors on the console."""
 
-    def opened(graph: Graph) -> Any:
-        browser_page.goto(graph.render(tmp_path / "graph.html").as_uri())
+    def opened(graph: Graph, **options: Any) -> Any:
+        browser_page.goto(graph.render(tmp_path / "graph.html", **options).as_uri())
         return browser_page
 
     browser_page.emulate_media(reduced_motion="reduce")  # every movement is over at once
@@ -42,12 +42,6 @@ def shared() -> Graph:
     c = b * b
     c.label = "c"
     return trace((c - a) * Fraction(1, 3))
-
-
-def network() -> Graph:
-    rng = np.random.default_rng(0)
-    model = tg.nn.MLP([3, 4, 2], activation="tanh", rng=0)
-    return trace(tg.losses.mse(model(rng.normal(size=(5, 3))), rng.normal(size=(5, 2))), model)
 
 
 def nested() -> Graph:
@@ -82,7 +76,7 @@ def seen(page: Any) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = page.evaluate("""() => {
         const { nodes } = JSON.parse(document.querySelector("#graph-data").textContent);
         const seen = (text) => getComputedStyle(text).visibility === "visible";
-        const words = (group, name) => [...group.querySelectorAll("text." + name)]
+        const words = (group, name) => [...group.querySelectorAll("." + name)]
             .filter(seen).map((text) => text.textContent).join(" ");
         const groups = [...document.querySelectorAll("g.node")];
         const of = (node) => groups.find((group) => group.ariaLabel === node.says);
@@ -206,6 +200,42 @@ class TestSteps:
         page.keyboard.press("ArrowLeft")  # the first weight comes last
         assert "vector-Jacobian product, 3×4" in words(page)
         assert "layers.0.weight receives" in page.locator(".spoken").inner_text()
+
+    def test_folded_nodes(self, show: OPEN, engine: str) -> None:
+        """Their gradients come as a whole, when everything that they go into is done."""
+        graph = folded()
+        page = opened(show, graph)
+        whole = seen(page)
+        page.keyboard.press("Home")
+        assert set(seen(page).values()) == {("", "")}
+        done: list[str] = []
+        while "All numbers" not in words(page):
+            shown = seen(page)
+            done += [key for key, (_, told) in shown.items() if told and key not in done]
+            page.keyboard.press("ArrowRight")
+        assert seen(page) == whole
+        assert set(done) == {one.id for one in graph.nodes if one.gradient is not None}
+        users = {(edge.source, edge.target) for edge in graph.edges if not edge.carried}
+        assert all(
+            done.index(target) < done.index(source)
+            for source, target in users if source in done and target in done
+        )
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_stripes_show_value_and_gradient_apart(self, show: OPEN, scheme: str) -> None:
+        """A node whose neurons have several classes has both on one line."""
+        graph = network().colour({"layers.0.weight": (0, 1, 1, 0)})
+        page = opened(show, graph)
+        page.emulate_media(color_scheme=scheme)
+        line = node(page, "layers.0.weight").locator("text").last
+        value, gradient = line.locator("tspan").all()
+        assert line.text_content() == f"{value.text_content()}   {gradient.text_content()}"
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowRight")
+        visibility = "one => getComputedStyle(one).visibility"
+        assert [value.evaluate(visibility), gradient.evaluate(visibility)] == ["visible", "hidden"]
+        page.keyboard.press("End")
+        assert gradient.evaluate(visibility) == "visible"
 
     def test_play_and_speed(self, show: OPEN) -> None:
         page = show(shared())
@@ -740,7 +770,7 @@ class TestLarge:
         for k in range(300):
             nodes.append(nodes[-1].tanh() if k % 3 else nodes[-1] * nodes[-5])
         graph = trace(nodes[-1])
-        page = show(graph)
+        page = show(graph, detail="operations")
         page.locator(".progress").fill(str(len(graph.nodes) + 20))
         for _ in range(5):
             page.keyboard.press("ArrowRight")

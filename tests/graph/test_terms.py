@@ -155,6 +155,19 @@ class TestWhatIsNotKnown:
             ("n1", 1, 4.0, 4.0), ("n1", 2, 4.0, 8.0), ("n0", None, 16.0, 16.0),
         ]  # fmt: skip
 
+    def test_folded_nodes_have_gradients_as_a_whole(self) -> None:
+        """x goes into a closed module and into x * x, and neither part of the sum is all of it."""
+        x = Value(0.5, label="x")
+        with tg.scope("part"):
+            y = (x * 2).tanh()
+        graph = trace(y + x * x).fold(detail=0)
+        by_id = {node.id: node for node in graph.nodes}
+        found = told(graph)
+        assert [(term.node, term.edge) for term in found] == [
+            ("n4", None), ("s0", None), ("n0", None),
+        ]  # fmt: skip
+        assert all(term.so_far == by_id[term.node].gradient for term in found)
+
     def test_where_no_gradient_flows_there_are_none(self) -> None:
         assert not told(trace(Tensor([1.0]) * 2))
         w = Tensor([1.0], requires_grad=True, label="w")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import tinygrad_init as tg
 from tinygrad_init.graph import Graph
-from tinygrad_init.graph.palette import CLASSES, _tint
+from tinygrad_init.graph.palette import CLASSES
 from tinygrad_init.nn import scalar
 
 
@@ -164,7 +164,7 @@ class TestArrays:
             graph = step(tg.nn.MLP([2, 40, 1], weight_init=init, rng=0))
             svg = graph.to_svg()
             assert svg.count('class="node"') == len(graph.nodes)
-            fills = [_tint(colour).lower() for colour in CLASSES]
+            fills = [colour.lower() for colour in CLASSES]
             seen = {fill for fill in fills if f'fill="{fill}"' in svg}
             assert len(seen) == (1 if init == "constant" else 8)
             assert f"40 neurons, {1 if init == 'constant' else 40} class" in svg

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import DataError
-from . import symbols, text
+from . import symbols, text, tree
 from .formula import as_mathml
 from .parts import Edge, GraphNode, GraphScope, equation, equations, names
 from .terms import Term, in_formulas, terms
@@ -58,12 +58,15 @@ class Cards:
 
     def _worked(self, node: GraphNode) -> str:
         """``e = a × b = 2 × (-3) = -6``, or ``Z = X @ W`` with its numbers."""
+        if node.size > 1:
+            value = "" if node.value is None else f": {text.inline(node.value)}"
+            return f"{tree.head(node, self.names[node.id])}{value}"
         name, value = self.names[node.id], text.inline(node.value)
         said = self._said.get(node.id, "")
         sources = self._sources[node.id]
         if not said:
             return f"{name} = {value} ({_KINDS[node.kind]})"
-        if node.shape or any(one.shape for one in sources):
+        if node.shape or any(one.shape or one.size > 1 for one in sources):
             return f"{name} = {said}: {text.shape(node.shape) or 'a number'}, {value}"
         in_numbers = equation(node, [_operand(node, one.value) for one in sources])
         is_exact = all(symbols.is_shown_exactly(one.value) for one in (node, *sources))
@@ -93,7 +96,14 @@ class Cards:
             yield _fact("in general", _formula(node.formula), "general")
         kind = escape(f"{text.shape(node.shape) or 'a number'}, {node.dtype}")
         yield _fact("shape", kind)
-        yield _fact("value", entries(node.value))
+        if node.kind == "module":
+            parameters = f", {node.parameters:,} parameters" if node.parameters else ""
+            yield _fact("inside", f"{node.size:,} nodes{parameters}")
+        elif node.size > 1:
+            row = ", each computed from the one before" if node.in_a_row else ""
+            yield _fact("stands for", f"{node.size:,} alike{row}")
+        if node.value is not None:
+            yield _fact("value", entries(node.value))
         if node.changed:
             yield _fact("value now", _line(node.changed))
         if node.gradient is not None:
@@ -139,7 +149,7 @@ class Cards:
 
     def _term(self, place: int, term: Term) -> str:
         """``upstream × local = term``, and what the sum is then."""
-        through, body = "as a whole", ""
+        through, body = "all its uses at once: they are folded, or their rules are not known", ""
         if term.edge is not None:
             edge = self.edges[term.edge]
             source, target = self.by_id[edge.source], self.by_id[edge.target]
@@ -190,7 +200,7 @@ class Cards:
         uses, derivative = self._received[term.node], self._derivative(term.node)
         count = f"use {place + 1} of {len(uses)}" if len(uses) > 1 else "its only use"
         if term.edge is None:
-            count = "its terms are not known here"
+            count = "all its uses at once"
         if term.so_far is None:
             return f"{derivative}: a part of the sum is not available ({count})"
         now = f"<strong>{escape(_short(term.so_far))}</strong>"

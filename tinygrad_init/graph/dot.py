@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from . import text
@@ -111,10 +111,15 @@ def _look(kind: str, is_coloured: bool, colour: Colour = None) -> dict[str, str]
 
 def _label(node: GraphNode, name: str, direction: str) -> str:
     rows = _compartments(node, name)
-    if not isinstance(node.colour, tuple) or len(set(node.colour)) == 1:
-        return _record(rows, direction)  # which cannot have stripes
-    lines = ["   ".join(" ".join(lines) for lines in compartments) for compartments in rows]
+    if not in_stripes(node):
+        return _record(rows, direction)  # which cannot have them
+    lines = ["   ".join(line).strip() for row in rows for line in zip_longest(*row, fillvalue="")]
     return "\\n".join(map(_escape, lines))
+
+
+def in_stripes(node: GraphNode) -> bool:
+    """Whether several classes are told apart in it; each row of it is one line of text then."""
+    return isinstance(node.colour, tuple) and len(set(node.colour)) > 1
 
 
 def _add_keys(drawing: Any, kinds: Iterable[str], is_coloured: bool) -> None:

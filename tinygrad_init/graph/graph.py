@@ -300,7 +300,9 @@ class Graph:
         first = direction or dot.suiting(self.nodes, self.edges, self.scopes)
         directions = {first, "LR", "TB"} if len(self.nodes) <= page.MAX_TURNED else {first}
         drawings = {each: self._svg(each, legend=False) for each in sorted(directions)}
-        return page.to_html(self.nodes, self.edges, self.scopes, drawings, first, bool(direction))
+        return page.to_html(
+            self.nodes, self.edges, self.scopes, drawings, first, bool(direction), self.note
+        )
 
     def to_json(self) -> str:
         """The graph for other programs: the schema is that of :mod:`~tinygrad_init.graph.export`.

@@ -47,7 +47,7 @@ def names_of_owners(given: Any) -> dict[int, str]:
     waiting = [("", given)]
     while waiting:
         name, part = waiting.pop()
-        if not isinstance(part, Node) and id(part) not in found:
+        if part is not None and not isinstance(part, Node) and id(part) not in found:
             found[id(part)] = name
             waiting += reversed(list(_inside(name, _attributes(part))))
     return found

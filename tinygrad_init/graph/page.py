@@ -16,7 +16,7 @@ from typing import Any
 from . import text
 from .cards import Cards, summary
 from .document import document
-from .dot import fact, facts, role
+from .dot import fact, facts, in_stripes, role
 from .export import dump
 from .formula import as_text
 from .layout import layout
@@ -37,6 +37,7 @@ _LEGEND = {
     "output": "the result",
 }
 _ON_MODULES = "; modules open with + and close with −"
+_ON_FOLDS = " What is folded opens in Python: <code>graph.fold(…)</code>."
 _OUTLINE = {"filled": "solid", "filled,dashed": "dashed", "filled,dotted": "dotted"}
 
 
@@ -47,14 +48,16 @@ def to_html(
     drawings: Mapping[str, str],
     first: str,
     is_wanted: bool = False,
+    note: str = "",
 ) -> str:
     """The page around drawings by direction: the first one, and others to turn it to.
 
-    If the first one is wanted, the script does not turn it by itself.
+    If the first one is wanted, the script does not turn it by itself. The note says what a reader
+    of a folded graph should know.
     """
     cards = Cards(nodes, edges, scopes)
     svg = drawings[first]
-    title = f"How {cards.names[nodes[-1].id]} was computed"
+    title = f"How {_called(cards, nodes[-1])} was computed"
     layouts = {name: layout(drawn, nodes, edges, scopes) for name, drawn in drawings.items()}
     told = {
         **_data(cards, scopes), "layouts": layouts, "first": first, "isWanted": is_wanted,
@@ -78,6 +81,7 @@ aria-hidden="true"><path d="M6 6l12 12M18 6L6 18"/></svg></button>
 <h2>Step through</h2>
 <p>Press <kbd>→</kbd>, and the numbers appear in the order in which they were computed; then the \
 gradients, one term of the chain rule at a time.</p>
+{f"<p>{escape(note)}.{_ON_FOLDS}</p>" if note else ""}
 <p>Choose a node to see its gradient as a sum{_ON_MODULES if scopes else ""}. \
 <kbd>/</kbd> searches, <kbd>?</kbd> tells more.</p>
 </div>
@@ -89,6 +93,13 @@ gradients, one term of the chain rule at a time.</p>
 <script type="application/json" id="graph-data">{dump(told)}</script>"""
     script = "\n".join(map(_part, (f"{name}.js" for name in SCRIPTS)))
     return document(title, _part("page.css") + _size(svg) + _swatches(nodes), body, script)
+
+
+def _called(cards: Cards, node: GraphNode) -> str:
+    """Its name; a module that has none of its own is called by its kind."""
+    name = cards.names[node.id]
+    is_bare = node.kind == "module" and name == node.id and node.symbol
+    return text.label(node.symbol) if is_bare else name
 
 
 def _part(name: str) -> str:
@@ -129,7 +140,9 @@ def _data(cards: Cards, scopes: Sequence[GraphScope]) -> dict[str, Any]:
 
 
 def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
-    lines = facts(node)
+    lines, is_striped = facts(node), in_stripes(node)
+    if is_striped:
+        lines = [[" ".join(each)] for each in lines]
     has_value = node.kind != "module" or node.value is not None
     value, gradient = (lines[0], lines[1:]) if has_value else ([], lines)
     name = cards.names[node.id]
@@ -142,6 +155,7 @@ def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
         "scope": node.scope,
         "find": " ".join(text.label(part, 200) for part in parts).lower(),
         "rows": [len(value), sum(map(len, gradient))],
+        "together": [row for each in lines for row in each] if is_striped else [],
         "worked": cards.worked[node.id],
         "gradient": shown,
         "says": said,
@@ -150,9 +164,10 @@ def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
 
 def _term(term: Term, cards: Cards) -> dict[str, Any]:
     """One step back: the lines of the sum so far, and the product beside its edge."""
+    rows = ["grad unavailable"] if term.so_far is None else fact("grad", term.so_far)
     return {
         "edge": term.edge,
-        "rows": ["grad unavailable"] if term.so_far is None else fact("grad", term.so_far),
+        "rows": [" ".join(rows)] if in_stripes(cards.by_id[term.node]) else rows,
         "badge": _badge(term, cards),
         "spoken": cards.spoken(term),
     }

@@ -76,10 +76,10 @@ def of_classes(numbers: Iterable[int]) -> dict[str, str]:
     """How an array is painted whose entries have classes: a stripe for each, as wide as it is big.
 
     >>> of_classes([0, 1, 0])["fillcolor"]
-    '#CCC9EF;0.6666:#F7BAAC'
+    '#9A93E0;0.6666:#EF7659'
     """
     sizes = Counter(numbers)
-    fills = [_tint(CLASSES[number % len(CLASSES)]) for number in sizes]
+    fills = [CLASSES[number % len(CLASSES)] for number in sizes]
     look = {"fillcolor": fills[0], "color": CLASS_INK, "fontcolor": CLASS_INK}
     if len(sizes) == 1:
         return look | {"style": "filled"}
@@ -87,11 +87,6 @@ def of_classes(numbers: Iterable[int]) -> dict[str, str]:
     if len(sizes) <= MAX_STRIPES:  # the last one gets the rest
         fills[:-1] = [f"{fill};{share:g}" for fill, share in zip(fills[:-1], wide, strict=False)]
     return look | {"fillcolor": ":".join(fills[:MAX_STRIPES]), "shape": "box", "style": "striped"}
-
-
-def _tint(colour: str) -> str:
-    """Half way to white."""
-    return "#" + "".join(f"{(255 + int(colour[k : k + 2], 16)) // 2:02X}" for k in (1, 3, 5))
 
 
 # Where a page says which way it is. Notebooks do not let their outputs know by the standard

@@ -70,7 +70,7 @@ def terms(nodes: Sequence[GraphNode], edges: Sequence[Edge]) -> list[Term]:
             found.append(Term(node.id, None, "", None, node.gradient, node.gradient))
         if node.gradient is None and not node.unavailable:
             continue
-        places = uses[node.id]
+        places = sorted(uses[node.id], key=lambda place: edges[place].position)
         sources = [by_id[edges[place].source] for place in places]
         if node.recipe is None or any(one.size > 1 for one in (node, *sources)):
             as_a_whole.update(one.id for one in sources)
@@ -97,7 +97,7 @@ def in_formulas(nodes: Sequence[GraphNode]) -> dict[str, str]:
         if node.kind == "constant" and node.shape == ()
         else wished[node.id]
         if wished[node.id] and uses[wished[node.id]] == 1
-        else f"n_{{{node.id[1:]}}}"
+        else f"{node.id[0]}_{{{node.id[1:]}}}"
         for node in nodes
     }
 

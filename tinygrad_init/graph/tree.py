@@ -58,7 +58,7 @@ def _some(names: list[str]) -> str:
 
 
 def _line(node: GraphNode, name: str, equation: str) -> str:
-    head = _head(node, name) + (f" = {equation}" if equation else "")
+    told = head(node, name) + (f" = {equation}" if equation else "")
     at_most = 0 if node.is_range else text.MAX_INLINE
     facts = [f"{text.shape(node.shape)}"] if node.shape else []
     if node.kind == "module":
@@ -71,10 +71,10 @@ def _line(node: GraphNode, name: str, equation: str) -> str:
         facts.append("grad unavailable")
     if node.line:
         facts.append(f"at {text.label(node.line, text.MAX_LINE)}")
-    return f"{head}: {', '.join(facts)}"
+    return f"{told}: {', '.join(facts)}"
 
 
-def _head(node: GraphNode, name: str) -> str:
+def head(node: GraphNode, name: str) -> str:
     """What a node is; of several, how many there are in the whole graph."""
     if node.kind == "module":
         shown = [node.id, text.label(node.label), text.label(node.symbol or "loop")]

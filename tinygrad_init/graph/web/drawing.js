@@ -69,14 +69,22 @@ class Drawing {
   }
 
   #node(group, node) {
-    group.querySelector("path, polygon").classList.add("outline");
+    [...group.querySelectorAll("path, polygon")].at(-1).classList.add("outline");
     const texts = [...group.querySelectorAll("text")];
+    if (node.together.length) texts.push(...this.#apart(texts.pop(), node.together));
     const [values, gradients] = node.rows;
     const gradient = texts.slice(texts.length - gradients);
     const value = texts.slice(texts.length - gradients - values, texts.length - gradients);
     value.forEach((text) => text.classList.add("value"));
     gradient.forEach((text) => text.classList.add("gradient"));
     return { group, gradient, final: gradient.map((text) => text.textContent) };
+  }
+
+  /** The parts of a line of text, which has value and gradient side by side. */
+  #apart(text, parts) {
+    const spans = parts.map((part) => made("tspan", {}, part));
+    text.replaceChildren(...spans.flatMap((span, k) => (k ? ["   ", span] : [span])));
+    return spans;
   }
 
   #edge(group) {
