@@ -1,1 +1,1 @@
-"""Measurements, to be run from the root of the repository: ``python -m benchmarks.arithmetic``."""
+"""Measurements, to be run from the root of the repository: ``python -m benchmarks`` for speed."""

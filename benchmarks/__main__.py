@@ -26,6 +26,10 @@ THREADS = (1, 2)  #: the bar, and what is reported besides
 def main() -> None:
     """Measure, print, write."""
     given = _parser().parse_args()
+    if given.tables:
+        write_tables(Run.read(JSON), MARKDOWN)
+        return
+    commit, date = results.commit(), datetime.now(UTC).date().isoformat()
     records: list[Record] = []
     for section in given.section or sections.SECTIONS:
         if given.no_peers and section in ("peers", "moons"):
@@ -35,12 +39,7 @@ def main() -> None:
             for record in _records(section, threads, given):
                 print(" ", _line(record), flush=True)
                 records.append(record)
-    run = Run(
-        results.commit(),
-        datetime.now(UTC).date().isoformat(),
-        _machine(),
-        tuple(records),
-    )
+    run = Run(commit, date, _machine(), tuple(records))
     is_whole = not (given.quick or given.section or given.cases or given.no_peers)
     if given.json or is_whole:
         run.write(given.json or JSON)
@@ -57,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, nargs="+", default=THREADS, metavar="N",
         help="of the BLAS (default 1 2; what does not depend on it is measured once)")
     add("--section", action="append", choices=sections.SECTIONS, help="may be repeated")
+    add("--tables", action="store_true", help="renew the tables from results.json, and end")
     add("--json", type=Path, metavar="PATH", help="where the results go")
     return parser
 
@@ -107,7 +107,7 @@ def _machine() -> str:
         [sys.executable, "-c", code],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return done.stdout.strip()
+    return done.stdout.partition(", threads")[0].strip()
 
 
 def write_tables(run: Run, path: Path) -> None:
@@ -125,15 +125,19 @@ def describe(run: Run) -> str:
         records = [record for record in run.records if record.section == section]
         for threads in sorted({r.threads for r in records if isinstance(r, Measurement)}):
             measured = [r for r in records if isinstance(r, Measurement) and r.threads == threads]
-            if measured:
-                count = "One BLAS thread" if threads == 1 else f"{threads} BLAS threads"
-                parts.append(f"{count}, time of the {measured[0].clock}:")
-                parts.append(results.table(measured))
+            count = "One BLAS thread" if threads == 1 else f"{threads} BLAS threads"
+            how = f"time of the {measured[0].clock}, {measured[0].rounds} rounds"
+            parts.append(f"{count}, {how}:\n\n{results.table(measured)}")
         if curves := [record for record in records if isinstance(record, Curve)]:
             parts.append(results.curves(curves))
-        if notes := [record for record in records if isinstance(record, Note)]:
-            parts.append("\n".join(f"- {_line(note)}" for note in dict.fromkeys(notes)))
-    return "\n\n".join(["", *parts, ""])
+        notes: dict[str, list[str]] = {}
+        for note in (record for record in records if isinstance(record, Note)):
+            about = notes.setdefault(note.text, [])
+            about += [note.about] if note.about not in about else []
+        if notes:
+            lines = (f"- {'; '.join(about)}: {text}" for text, about in notes.items())
+            parts.append("\n".join(lines))
+    return "\n\n".join(parts)
 
 
 TITLES = {

@@ -45,7 +45,7 @@ def main() -> int:
         for case in given.cases or COMPARED:
             for name in COMPARED[case]:
                 try:
-                    times = compare(name, case, old, new, given.rounds)
+                    times = compare(name, case, old, new, given.rounds, given.clock)
                 except AbsentError as absent:
                     print(f"{case + ', ' + name:28}{absent}")
                     continue
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     add("new", help="another one")
     add("--case", dest="cases", action="append", choices=COMPARED, help="may be repeated")
     add("--rounds", type=int, default=pairs.ROUNDS, help="of every comparison (default 60)")
+    add("--clock", choices=pairs.CLOCKS, default="wall", help="as of python -m benchmarks")
     add("--tolerance", type=float, default=TOLERANCE, help="a share of the time (default 0.05)")
     return parser
 
@@ -86,7 +87,7 @@ def checked_out(commit: str) -> Iterator[Path]:
             subprocess.run([*git, "remove", "--force", str(tree)], check=True)
 
 
-def compare(name: str, case: str, old: Path, new: Path, rounds: int) -> Times:
+def compare(name: str, case: str, old: Path, new: Path, rounds: int, clock: str) -> Times:
     """The times of one contestant, made from the sources in both folders.
 
     In several pairs of processes: where a process finds its memory, and on which processor, is luck
@@ -94,7 +95,8 @@ def compare(name: str, case: str, old: Path, new: Path, rounds: int) -> Times:
     """
     parts = []
     for _ in range(PROCESSES):
-        with Worker(name, case, root=old) as before, Worker(name, case, root=new) as after:
+        before, after = (Worker(name, case, root=root, clock=clock) for root in (old, new))
+        with before, after:
             sides = {"old": before, "new": after}
             parts.append(take_turns(sides, math.ceil(rounds / PROCESSES), PROCESS_BLOCK))
     return joined(parts)

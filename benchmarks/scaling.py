@@ -21,7 +21,7 @@ from benchmarks.options import Options
 from benchmarks.results import Curve, Record
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
-ROUNDS = 5  #: in each, every size is measured
+ROUNDS = 3  #: in each, every size is measured
 NODES = 100_000  #: that a size makes in one round, or more if it is larger itself
 QUICK = 20  #: with fewer rounds asked for, one is made here, and no large size
 PHASES = ("forward", "backward", "free")

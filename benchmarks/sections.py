@@ -110,8 +110,9 @@ def _processes(
         compared = [name for name in ours if name in workers]
         yield from _measurements(section, case, times, compared, references, options)
         for name in references:
-            busy = f"{workers[name].version}, {workers[name].busy:.1f} processors busy"
-            yield Note(section, f"{case}, {name}", busy)
+            yield Note(section, name, workers[name].version)
+            if (busy := workers[name].busy) > options.threads + 0.2:
+                yield Note(section, f"{case}, {name}", f"kept {busy:.1f} processors busy")
 
 
 def _refuse_if_other(

@@ -258,7 +258,7 @@ def test_tables_are_renewed_between_their_markers_and_the_rest_stays(tmp_path: P
     assert "old" not in text
     assert text.count("abc123+") == 1
     assert "1.50 [1.49, 1.51] | 1.6 | reached" in text
-    assert "2 BLAS threads, time of the wall:" in text
+    assert "2 BLAS threads, time of the wall, 60 rounds:" in text
     assert "2.00 us" in text  # for each of 1,000 nodes
     assert "No module named 'jax'" in text
     with pytest.raises(ValueError, match="no place for speed"):

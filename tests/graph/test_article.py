@@ -228,12 +228,12 @@ def test_latex() -> None:
 
 Words, \texttt{code} and $\frac{a}{b}$; 5\char36{} and 1e-05.
 
-\begin{itemize}\setlength{\itemsep}{0pt}
+\begin{itemize}\setlength{\itemsep}{0pt}\raggedright
 \item first $a < b$
 \item second \texttt{x\char124{}y}
 \end{itemize}
 
-\begin{enumerate}\setlength{\itemsep}{0pt}
+\begin{enumerate}\setlength{\itemsep}{0pt}\raggedright
 """ + "\\item first\n" * 10 + r"""\end{enumerate}
 
 \[

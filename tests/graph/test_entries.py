@@ -88,6 +88,8 @@ WIDE, VECTOR = np.random.default_rng(6).normal(size=(4, 5)), np.array([2.0, -3.0
         (lambda a, b: a @ b, TALL, np.stack([WIDE] * 3), (2, 1, 3), "b[2, 3, k]"),
         (lambda a, b: a @ b, TALL[0], np.stack([WIDE] * 3), (1, 3), "b[k, 3, m]"),
         (lambda a, b: a @ b, TALL, np.stack([WIDE]), (2, 1, 3), "b[0, 3, k]"),
+        (lambda a, b: a @ b, np.stack([TALL, -TALL]), np.stack([WIDE, 2 * WIDE, 3 * WIDE]),
+         (1, 2, 1, 3), "b[2, 3, k]"),
         (lambda a, b: a @ b, TALL, VECTOR, (2, 1, 3), "b[3]"),
         (lambda a, b: a @ b, VECTOR, WIDE, (3,), "b[3, k]"),
         (lambda b, a: a @ b, VECTOR, TALL, (3,), "b[k, m, 3]"),
@@ -120,6 +122,17 @@ def test_the_formula_of_an_entry_names_the_numbers_of_its_table(
         assert entry_of(said, {"a": a, "b": b}, **values) == pytest.approx(term.factors[0])
 
 
+def test_a_lookup_does_not_go_everywhere() -> None:
+    table = Tensor(np.arange(12.0).reshape(6, 2), requires_grad=True, label="E")
+    found = table[np.array([5, 1, 5])]
+    found.label = "z"
+    text = str(tg.explain((found**2).sum(), wrt=table, index=(5, 1)))
+    assert "dy/dE[5, 1] = Σ_k ∂z[k, 1]/∂E[5, 1] · dy/dz[k, 1]" in text
+    assert "z[1, 1]" not in text
+    everywhere = str(tg.explain((table[np.array([5, 5])] ** 2).sum(), wrt=table, index=(5, 1)))
+    assert "dy/dE[5, 1] = Σ_k dy/dn₁[k, 1]" in everywhere
+
+
 def test_gradients_that_are_not_finite_are_not_added_up_to_a_number() -> None:
     x = np.array([[0.0, 1.0], [1.0, 2.0]])
     w = Tensor([[1e308, 1.0], [1e308, 2.0]], requires_grad=True, label="W")
@@ -130,6 +143,18 @@ def test_gradients_that_are_not_finite_are_not_added_up_to_a_number() -> None:
     assert "The gradient itself is nan" in explained.to_text()
     with np.errstate(all="ignore"):
         assert "gradient itself" not in str(tg.explain(loss, wrt=w, index=(0, 1)))
+        v = Tensor([0.0, 1.0], requires_grad=True, label="v")
+        explained = tg.explain((np.log(v) * np.array([0.0, 1.0])).sum(), wrt=v, index=0)
+    assert math.isnan(explained.sums[0].total)  # as the gradient is
+    assert "gradient itself" not in str(explained)
+
+
+def test_large_numbers_beside_small_gradients_raise_no_alarm() -> None:
+    w = Tensor(np.full((2, 2), 0.5), requires_grad=True, label="W")
+    with tg.detect_anomaly():
+        loss = ((w @ np.full((2, 3), 1e308)) * 1e-308).sum()
+    explained = tg.explain(loss, wrt=w)  # 1e308 added up would be inf
+    assert explained.sums[0].total == pytest.approx(3)
 
 
 def test_where_the_terms_of_a_product_cancel_it_is_said() -> None:
@@ -141,6 +166,26 @@ def test_where_the_terms_of_a_product_cancel_it_is_said() -> None:
         text = " ".join(str(tg.explain(loss, wrt=x)).split())
         # 0.1 * 3 + 0.2 * 3 - 0.3 * 3 is 5.6e-17 or so, in whatever order
         assert ("The terms, up to 1.8 if their signs are left out, cancel" in text) == is_said
+
+
+def test_of_an_exact_zero_and_of_several_uses_no_rounding_is_told() -> None:
+    x = Tensor(np.ones((3, 1)), requires_grad=True, label="x")
+    assert "cancel" not in str(tg.explain((x @ np.array([[1.0, -1.0]])).sum(), wrt=x))
+    noise = (x @ np.array([[0.1, 0.2, 0.3]])) * np.array([[3.0, 3.0, -3.0]])
+    assert "cancel" not in str(tg.explain(noise.sum() + (x * 0).sum(), wrt=x))
+
+
+def test_what_is_not_written_out_is_added_up_with_one_rounding() -> None:
+    x = Tensor(1.0, requires_grad=True, label="x")
+    loss = (x * np.array([3e16, 1.0, 1.0, -1e16])).sum()
+    (found,) = tg.explain(loss, wrt=x, shown=1).sums
+    assert (found.terms[0].product, found.more, found.rest) == (3e16, 3, -9999999999999998.0)
+
+
+def test_words_are_kept_apart_from_the_next_term() -> None:
+    x = Tensor([1.0, 2.0, 3.0], requires_grad=True, label="x")
+    text = " ".join(str(tg.explain((x[1:] ** 2).sum() + x.sum(), wrt=x)).split())
+    assert "dy/dx = (dy/dn₁ at its place, 0 elsewhere) + (dy/dn₅ in every entry);" in text
 
 
 def test_arrays_that_no_line_is_about_are_told() -> None:
@@ -273,7 +318,31 @@ def test_other_gradients_of_a_softmax_are_no_p_minus_t() -> None:
     for loss in (
         z.log_softmax().sum(),  # a gradient at every place
         np.where([[True, False], [False, False]], z.log_softmax(), 0).sum(),  # a row without one
-        z.log_softmax()[0, 0] + z.sum(),  # what arrives at z comes from elsewhere, too
         z.softmax()[0, 0] * 1.0,
     ):
         assert "p - t" not in str(tg.explain(loss, wrt=z))
+    one = Tensor([[0.0, 1.0]], requires_grad=True, label="z")
+    assert "dy/dz = p - t,  p = softmax(z)" in str(tg.explain(-one.log_softmax()[0, 0], wrt=one))
+    both = one.sum() - one.log_softmax()[0, 0]  # what arrives at z comes from elsewhere, too
+    assert "p - t" not in str(tg.explain(both, wrt=one))
+
+
+def test_classes_may_be_along_any_axis() -> None:
+    values = np.array([[0.0, 1.0], [2.0, -1.0], [0.5, 0.0]])  # three classes, two examples
+    z = Tensor(values, requires_grad=True, label="z")
+    explained = tg.explain(-(z.log_softmax(axis=0)[2, 0] + z.log_softmax(axis=0)[0, 1]), wrt=z)
+    assert "p - t" not in str(explained)  # two softmaxes of one z
+    chosen = np.where([[False, True], [False, False], [True, False]], z.log_softmax(axis=0), 0)
+    explained = tg.explain(-chosen.sum(), wrt=z, index=(0, 1))
+    assert "For example 1, whose label is 0:" in str(explained)
+    table = next(block for block in explained.article.blocks if isinstance(block, Table))
+    p = softmax(values.T[1])
+    told = [[float(cell) for cell in row[1:]] for row in table.rows[:3]]
+    np.testing.assert_allclose([row[2] for row in told], p - np.eye(3)[0], rtol=1e-3)
+
+
+def test_the_largest_gradient_is_shown_where_the_entry_is_of_no_example() -> None:
+    v = Tensor([0.3, -0.2], requires_grad=True, label="v")
+    z = np.tanh(v) + np.array([[[0.0, 0.0], [0.0, 9.0]], [[0.0, 1.0], [2.0, 0.0]]])
+    loss = -np.where([True, False], z.log_softmax(), 0).sum()
+    assert "For example 0, 1, whose label is 0:" in str(tg.explain(loss, wrt=v))

@@ -20,7 +20,7 @@ from tests.graph.networks import loss_of, network
 from tests.graph.pdf import compile_latex
 from tinygrad_init import DataError, F, GraphError, Tensor, Value
 from tinygrad_init.graph import Explanation
-from tinygrad_init.graph.article import Items, Table
+from tinygrad_init.graph.article import Formula, Items, Paragraph, Table
 from tinygrad_init.graph.formula import as_text
 from tinygrad_init.graph.parts import equations
 
@@ -326,6 +326,43 @@ def test_the_table_of_an_entry_has_the_digits_that_are_asked_for() -> None:
     assert math.fsum(term[2] for term in terms) == total[0] == pytest.approx(gradient, rel=1e-13)
 
 
+def test_of_a_long_path_the_factors_other_than_1_are_shown() -> None:
+    x = Value(1, label="x")
+    y: Any = x
+    for k in range(2, 10):
+        y = y * k + 1
+    text = " ".join(str(tg.explain(y, wrt=x)).split())
+    assert "x → n₂ → … → n₆ → … → n₁₀ → … → n₂₂ → … → n₂₆ → … → n₃₀ → y: " in text
+    assert "= 9 · 8 · 7 · 4 · 3 · 2 · (… 10 factors with product 30) = 362880" in text
+    assert re.search(r" n30 = n28 × 9 [\d,]+ … 9 more on these paths y = n30 \+ 1 ", text)
+    first = Value(2, label="x")
+    z: Any = first
+    for k in range(2, 5):
+        z = z * k + 1 + 1 + 1
+    text = " ".join(str(tg.explain(z, wrt=first)).split())
+    assert ": ∂n₁₂/∂n₁₀ · ∂n₆/∂n₄ · " not in text
+    assert "= 4 · 3 · 2 · (… 9 factors with product 1) = 24" in text
+    assert text.count("→ … → y: ") == 1  # what follows the last of them is left out, too
+
+
+def test_a_choice_of_arguments_that_goes_on_is_cut_short() -> None:
+    x = Value(1, label="x")
+    y: Any = x
+    for _ in range(8):
+        y = y + y
+    text = " ".join(str(tg.explain(y, wrt=x, shown=256)).split())
+    assert "(as argument 1, 2, 1, 2, 1, 2, …): " in text
+    assert "(as argument 1 (4 times), 2 (4 times)): " in text
+    assert "as argument" not in str(tg.explain(y, wrt=x))
+
+
+def test_short_sums_are_formulas_and_long_ones_may_break() -> None:
+    x = Value(2.0, label="x")
+    for many, kind in ((2, Formula), (4, Formula), (5, Paragraph)):
+        y = sum((x * k for k in range(1, many + 1)), start=Value(0.0))
+        assert isinstance(tg.explain(y, wrt=x).article.blocks[-1], kind)
+
+
 def test_a_sum_that_is_cut_short_says_so() -> None:
     x = Value(2.0, label="x")
     y = sum((x * k for k in (1.0, -3.0, 4.0, 2.0)), start=Value(0.0))
@@ -337,6 +374,22 @@ def test_the_rest_is_not_what_rounding_left_of_a_difference() -> None:
     x = Value(1.0, label="x")
     (found,) = tg.explain(x * 1e9 + x * 1e-9 + x * 2e-9, wrt=x, shown=1).sums
     assert found.rest == pytest.approx(3e-9, rel=1e-15)
+
+
+def test_paths_that_are_alike_count_as_often_as_they_are_also_in_the_rest() -> None:
+    x = Value(3.0, label="x")
+    (found,) = tg.explain((x + x) + x * x, wrt=x, shown=1).sums
+    (term,) = found.terms
+    assert (term.product, term.times) == (3, 2)
+    assert (found.more, found.rest, found.total) == (2, 2, 8)
+
+
+def test_an_infinite_slope_without_any_rest_is_infinite() -> None:
+    x = Tensor(0.0, requires_grad=True, label="x")
+    with np.errstate(all="ignore"):
+        explained = tg.explain(F.log(x) * 2.0, wrt=x)
+    assert explained.sums[0].total == explained.gradient == math.inf
+    assert explained.sums[0].rest == 0
 
 
 def test_rounded_numbers_are_not_called_equal() -> None:
@@ -565,8 +618,16 @@ def examples() -> list[Explanation]:
     loss = loss_of(model, inputs, labels)
     loss.label = "loss"
     w = model.layers[0].weight
+    rate, out = Value(0.1, label="learning rate"), Value(2.0, label="w_out")
+    greek = Value(-1.0, label="η")
+    m = Tensor([[1.0, 3.0, 3.0], [0.0, 2.0, 1.0]], requires_grad=True, label="m_2")
+    moved = F.where(m, m.std(axis=1, keepdims=True), 1.0) * m.max(axis=0) + m.T.T[:, ::-1]
     return [
         tg.explain(*micrograd()),
+        tg.explain((rate * out).elu() * greek.relu() + rate**-2, wrt=rate),
+        tg.explain(y, wrt=x, digits=None, shown=2),
+        tg.explain((moved.softmax() ** 2).sum(), wrt=m),
+        tg.explain(loss, wrt=w, compare=(1, 4), names=model, digits=12),
         tg.explain((x * x * x + 2) ** 2 / x, wrt=x),
         tg.explain(y, wrt=x),
         tg.explain(loss, wrt=w),

@@ -556,6 +556,13 @@ class TestNeurons:
         np.testing.assert_array_equal(folded.nodes[1].value, outputs[:16])
         np.testing.assert_array_equal(folded.nodes[2].value, outputs[16:])
 
+    def test_names_are_short_also_inside_of_a_loop(self) -> None:
+        model = scalar.MLP(2, [6, 6, 1], rng=0)
+        dot = trace(model([1.0, 2.0]), {"net": model}).to_dot(detail="repeats")
+        assert "{w.*}|{data" in dot  # in a loop, a neuron, a layer, a network
+        assert "{leaf|" not in dot
+        assert 'label="neurons.*: ReLUNeuron(6) × 6"' in dot
+
     def test_a_neuron_of_another_shape_stays_apart(self) -> None:
         layer = scalar.Layer(2, 9, rng=0)
         layer.neurons[4].nonlin = False

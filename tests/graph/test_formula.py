@@ -517,8 +517,9 @@ def test_text_and_mathml_have_the_value_of_the_expression(
         ("{x}" * 60, " ".join("x" * 60)),  # beside one another, not inside
         ("{}_i", "_i"),
         (r"\frac{\mathrm{d}y}{\mathrm{d}W_{1}} = \mathrm{d}y / \mathrm{d}b", "dy/dW₁ = dy/db"),
-        (r"\frac{\partial L}{\partial \text{two words}} \text{two words}^2",
+        (r"\frac{\partial L}{\partial (\text{two words})} \text{two words}^2",
          "∂L/∂(two words) (two words)²"),
+        (r"\frac{\mathrm{d}(x)}{\mathrm{d}(x)(y)}", "d(x)/(d(x)(y))"),
         (r"\frac{\mathrm{d}y}{\mathrm{d}\mathrm{loss}}", "dy/dloss"),
         (r"\mathrm{d}_{k} x", "d_k x"),  # an index makes it a name of its own
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -220,6 +221,28 @@ class TestSteps:
             done.index(target) < done.index(source)
             for source, target in users if source in done and target in done
         )
+
+    def test_what_is_not_available_is_said_at_the_end(self, show: OPEN) -> None:
+        w = tg.Tensor([2.0], requires_grad=True, label="w")
+        loss = (w * w + w).sum()
+        w.data = [3.0]
+        page = show(trace(loss))
+        assert seen(page)["n0"] == ("data now [3]", "grad unavailable")
+        page.keyboard.press("Home")
+        assert seen(page)["n0"] == ("", "")
+        for _ in range(9):  # four nodes, the seed, and the first part of w * w is the fourth term
+            page.keyboard.press("ArrowRight")
+        assert "changed after it was recorded" in words(page)
+
+    def test_at_the_end_all_is_shown_even_what_no_step_tells(self, show: OPEN) -> None:
+        """A pickle keeps no rule of one's own, so no step says that w has no gradient."""
+        own = tg.operation("page_triple", lambda x: 3 * x, lambda g, y, x: 3 * g)
+        w = tg.Tensor([2.0], requires_grad=True, label="w")
+        loss = (own(w) * w).sum()
+        w.data = [3.0]
+        graph: Graph = pickle.loads(pickle.dumps(trace(loss)))
+        page = show(graph)
+        assert seen(page)["n0"] == ("data now [3]", "grad unavailable")
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_stripes_show_value_and_gradient_apart(self, show: OPEN, scheme: str) -> None:

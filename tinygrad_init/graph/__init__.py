@@ -1,8 +1,9 @@
 """Looking at a computation: every number, operation and gradient of it, as text or as a drawing.
 
 Read it in this order: :mod:`trace` (the graph below a result), :mod:`graph` (what can be made of
-it), :mod:`tree` (as text), :mod:`dot` (in Graphviz's language), :mod:`page` (an HTML page),
-:mod:`render` (files, and who draws them); :mod:`plates`, :mod:`repeats`, :mod:`fold`,
+it), :mod:`tree` (as text), :mod:`dot` (in Graphviz's language), :mod:`render` (files, and who draws
+them), :mod:`page` (an HTML page, with :mod:`terms` of the chain rule on :mod:`cards`, the
+:mod:`layout` of the drawing, and ``web/``); :mod:`plates`, :mod:`repeats`, :mod:`fold`,
 :mod:`folded` and :mod:`merge` (large graphs as small ones, from what is repeated in a text to one
 node for many); then :mod:`explain` (one derivative spelled out), :mod:`sums` (its terms),
 :mod:`paths`, :mod:`entries`, :mod:`logits` and :mod:`neurons` (told), :mod:`slopes`, :mod:`back`,

@@ -132,8 +132,11 @@ def _step(told: Told, node: Node) -> str:
     users = list(dict.fromkeys(use.user for use in uses))
     computed = ", ".join(code(told.named.equation(user)) for user in users[:MAX_USES])
     branches = f", {len(uses)} contributions add up" if len(uses) > 1 else ""
+    # Each in a formula of its own, so that lines may break between them.
+    first, *others = parts
+    whole = " ".join([f"${told.total(node)} = {first}$", *(f"${{}} + {one}$" for one in others)])
     return (
-        f"{computed}{branches}: ${told.total(node)} = {' + '.join(parts)}$; "
+        f"{computed}{branches}: {whole}; "
         f"{told.named.shape(node)}, {_range(told.gradients[node])}{_note(told, node)}"
     )
 
@@ -276,10 +279,9 @@ def formulas(told: Told, found: Sequence[Flow], place: tuple[int, ...]) -> list[
         user = named.symbol(use.user)
         upstream = symbols.entry_of_total(y, user, where)
         operands = named.operands(use.user)
-        local = at_entry(use.user, use.position, user, operands, place, where, named.digits) or (
-            rf"\partial {symbols.entry(user, where)} / "
-            rf"\partial {symbols.entry(named.symbol(told.x), place)}"
-        )
+        local = at_entry(use.user, use.position, user, operands, place, where, named.digits)
+        if not local or (local == ONE and not _is_everywhere(through, use.user)):
+            local = symbols.entry_of_partial(user, where, named.symbol(told.x), place)
         sign = rf"\sum_{{{', '.join(letters)}}} " if letters else ""
         times = "" if local == ONE else rf"{symbols.in_brackets(local)} \,\cdot\, "
         parts.append(f"{sign}{times}{upstream}")
@@ -288,6 +290,12 @@ def formulas(told: Told, found: Sequence[Flow], place: tuple[int, ...]) -> list[
     if len(parts) > MAX_USES:
         parts = [*parts[:MAX_USES], rf"\dots \text{{ ({len(parts) - MAX_USES:,} more)}}"]
     return [Formula(f"{target} = {parts[0]}"), *(Formula(f"{{}} + {part}") for part in parts[1:])]
+
+
+def _is_everywhere(through: Sequence[tuple[int, ...]], user: Node) -> bool:
+    """Whether the letters may stand for any place: a lookup goes to some rows only."""
+    lengths = zip(np.shape(user._data), zip(*through, strict=True), strict=True)
+    return len(through) == math.prod(n for n, axis in lengths if len(set(axis)) > 1)
 
 
 def _letters(through: Sequence[tuple[int, ...]]) -> tuple[list[str], list[str]]:

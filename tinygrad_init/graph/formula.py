@@ -94,8 +94,6 @@ def _spaced(parts: Sequence[Part]) -> str:
     before = "open"
     for part, this in zip(parts, classes_of(parts), strict=True):
         word = _text(part)
-        if before == "sign" and _is_phrase(part):
-            word = f"({word})"
         if isinstance(part, Frac) and (before == "name" or shown.rstrip().endswith("/")):
             word = f"({word})"
             this = "letter"
@@ -139,7 +137,9 @@ def _is_one(part: Part) -> bool:
         case Scripts(base, _, _):
             return _is_one(base) or not isinstance(base, Atom)
         case Row((first, second)):
-            return is_differential(first) and (_is_one(second) or _is_phrase(second))
+            return is_differential(first) and _is_one(second)
+        case Row((first, Atom("mo", "("), *inside, Atom("mo", ")"))):
+            return is_differential(first) and Atom("mo", "(") not in inside
     return isinstance(part, Accent)
 
 

@@ -114,7 +114,7 @@ def _block(block: Block) -> str:
         case Items(points, is_numbered):
             kind = "enumerate" if is_numbered else "itemize"
             lines = "\n".join(_folded(rf"\item {_guarded(_words(one))}") for one in points)
-            start = f"\\begin{{{kind}}}\\setlength{{\\itemsep}}{{0pt}}"
+            start = f"\\begin{{{kind}}}\\setlength{{\\itemsep}}{{0pt}}\\raggedright"
             return f"{start}\n{lines}\n\\end{{{kind}}}" if points else ""
         case Formula(latex):
             return f"\\[\n{as_latex(latex)}\n\\]"

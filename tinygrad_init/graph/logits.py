@@ -40,15 +40,16 @@ def at_the_logits(told: Told, through: tuple[int, ...]) -> list[Block]:
             t = (upstream != 0).astype(float)
             if np.isfinite(upstream).all() and (t.sum(axis=-1) == 1).all():
                 c = -upstream.sum(axis=-1, keepdims=True)
-                return _told(told, node, (np.exp(log_p), t, c, gradient), through)
+                place = tuple(k for axis, k in enumerate(through) if axis != axes[0])
+                return _told(told, node, (np.exp(log_p), t, c, gradient), place)
     return []
 
 
 def _told(
-    told: Told, node: Node, arrays: tuple[Any, Any, Any, Any], through: tuple[int, ...]
+    told: Told, node: Node, arrays: tuple[Any, Any, Any, Any], place: tuple[int, ...]
 ) -> list[Block]:
     p, t, c, gradient = arrays
-    row = _example(gradient, through)
+    row = _example(gradient, place)
     z = told.named.symbol(node.arguments[0])
     return [
         Heading("At the logits: p - t"),
@@ -58,7 +59,7 @@ def _told(
             f"logits, and $-c$ that gradient. Then what the line about it says is"
         ),
         Formula(
-            rf"{told.total(node.arguments[0])} = {_scale(c)}(p - t), \quad "
+            rf"{told.total(node.arguments[0])} = {_scaled(c)}, \quad "
             rf"p = \operatorname{{softmax}}({z})"
         ),
         Paragraph(
@@ -71,7 +72,7 @@ def _told(
 
 
 def _what_a_step_does(c: float) -> list[Block]:
-    if c <= 0:
+    if c < 0:
         return []
     return [Paragraph(
         "A step against the gradient raises the logit of the label, and lowers the others in "
@@ -79,23 +80,24 @@ def _what_a_step_does(c: float) -> list[Block]:
     )]  # fmt: skip
 
 
-def _example(gradient: Any, through: tuple[int, ...]) -> tuple[int, ...]:
-    """The row that a place belongs to, as far as it has the same axes; else the largest."""
+def _example(gradient: Any, place: tuple[int, ...]) -> tuple[int, ...]:
+    """The row at a place, if there is one; else that of the largest gradient."""
     lengths = gradient.shape[:-1]
-    row = through[: len(lengths)]
-    if len(row) == len(lengths) and all(k < n for k, n in zip(row, lengths, strict=True)):
-        return row
+    if len(place) == len(lengths) and all(k < n for k, n in zip(place, lengths, strict=True)):
+        return place
     return tuple(map(int, np.unravel_index(np.abs(gradient).argmax(), gradient.shape)))[:-1]
 
 
-def _scale(c: Any) -> str:
-    """1/32 for a mean over 32 examples, nothing for 1; the letter, if it differs by example."""
+def _scaled(c: Any) -> str:
+    """1/32 (p - t) for a mean over 32 examples; with the letter, if it differs by example."""
     first = float(c.flat[0])
     if not np.allclose(c, first, rtol=1e-6, atol=0):
-        return r"c \, "
+        return r"c \, (p - t)"
+    if first == 1:
+        return "p - t"
     whole = Fraction(first).limit_denominator(100_000)
     is_near = abs(whole - Fraction(first)) <= abs(first) * 1e-6
-    return "" if first == 1 else rf"{symbols.factor(whole if is_near else first)} \, "
+    return rf"{symbols.factor(whole if is_near else first)} \, (p - t)"
 
 
 def _table(told: Told, p: Any, t: Any, gradient: Any) -> Table:

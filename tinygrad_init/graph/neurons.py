@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..autograd import F, Node, TinygradInitError
-from ..autograd.errors import FROM_NUMPY
+from ..autograd import F, Node
 from ..autograd.tape import data_of
 from . import symbols, text
 from .article import Article, Block, Heading, Paragraph, Table, Tone, code, verbatim
@@ -77,11 +76,11 @@ def _along_the_way(told: Told, i: int, j: int) -> Iterator[Row]:
     named, x = told.named, told.x
     uses = told.uses[x]
     are_weights = all(use.user.operation is F.matmul and use.position == 1 for use in uses)
-    name = code(_entries(named.word(x), own[x][0], i))
+    name = code(_entries(named.word(x), own[x], (i, j)))
     yield _row(f"weights in, {name}" if are_weights else name, x._data, own[x])
     for node, masks in own.items():
         if node is not x:
-            yield from _beside(told, node, masks, i)
+            yield from _beside(told, node, masks, (i, j))
             yield _row(code(named.equation(node)), node._data, masks)
     for node, position, masks in meetings:
         yield from _outgoing(told, node, position, masks)
@@ -102,12 +101,8 @@ def _own_entries(
 
     An entry depends on a neuron if it becomes nan when the neuron does.
     """
-    columns = []
-    for neuron in (i, j):
-        mask = np.zeros(np.shape(told.x._data), dtype=bool)
-        mask[..., neuron] = True
-        columns.append(mask)
-    own: dict[Node, Masks] = {told.x: (columns[0], columns[1])}
+    shape = np.shape(told.x._data)
+    own: dict[Node, Masks] = {told.x: (_column(shape, i), _column(shape, j))}
     meetings = []
     for node in reversed(told.uses):
         leads = [k for k, one in enumerate(node.arguments) if isinstance(one, Node) and one in own]
@@ -133,11 +128,11 @@ def _reached(node: Node, own: dict[Node, Masks], side: int) -> Array:
     try:
         with np.errstate(all="ignore"):
             return np.isnan(node.operation.compute(arguments, node.params))
-    except (TinygradInitError, *FROM_NUMPY):
+    except Exception:  # of a kernel of one's own, which may not like nan
         return np.zeros(np.shape(node._data), dtype=bool)
 
 
-def _beside(told: Told, node: Node, masks: Masks, i: int) -> Iterator[Row]:
+def _beside(told: Told, node: Node, masks: Masks, neurons: tuple[int, int]) -> Iterator[Row]:
     """Other arrays that go into a neuron's entries one by one, such as its bias."""
     if node.operation is None or node.operation.scalar is None:
         return
@@ -148,7 +143,7 @@ def _beside(told: Told, node: Node, masks: Masks, i: int) -> Iterator[Row]:
             repeated = np.broadcast_to(numbers, np.shape(node._data))
             first, second = (np.isin(numbers, repeated[mask]) for mask in masks)
             if first.sum() == second.sum():
-                name = code(_entries(told.named.word(argument), first, i))
+                name = code(_entries(told.named.word(argument), (first, second), neurons))
                 yield _row(name, value, (first, second))
 
 
@@ -168,14 +163,17 @@ def _outgoing(told: Told, node: Node, position: int, masks: Masks) -> Iterator[R
     yield Row(f"weights out, {code(name + place)}", *weights)
 
 
-def _entries(word: str, mask: Array, i: int) -> str:
-    """``W1[:, ·]`` for the entries of a neuron along the last axis."""
-    column = np.zeros_like(mask)
-    if mask.ndim and i < mask.shape[-1]:
-        column[..., i] = True
-    if mask.any() and (mask == column).all():
-        return symbols.entry(word, [*":" * (mask.ndim - 1), "·"])
-    return f"{word}, the part of each"
+def _entries(word: str, masks: Masks, neurons: tuple[int, int]) -> str:
+    """``W1[:, ·]``, if the entries of each neuron are the column of that number."""
+    for mask, neuron in zip(masks, neurons, strict=True):
+        if not (mask == _column(mask.shape, neuron)).all():
+            return f"{word}, the part of each"
+    return symbols.entry(word, [*":" * (masks[0].ndim - 1), "·"])
+
+
+def _column(shape: tuple[int, ...], neuron: int) -> Array:
+    """Which entries have this number along the last axis."""
+    return np.broadcast_to(np.arange(shape[-1]) == neuron, shape)
 
 
 def _way(rows: Sequence[Row], i: int, j: int) -> Table:

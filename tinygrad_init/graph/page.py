@@ -24,7 +24,8 @@ from .palette import DARK, STYLES, UNCLASSED, of_class
 from .parts import Edge, GraphNode, GraphScope, equations
 from .terms import Term
 
-SCRIPTS = ("arrange", "drawing", "camera", "player", "main")  #: in this order
+#: in this order
+SCRIPTS = ("arrange", "drawing", "camera", "player", "search", "tooltip", "main")
 MAX_TURNED = 300  #: nodes of a drawing that is laid out twice, to be turned
 MAX_BADGE = 36  #: characters beside an edge
 

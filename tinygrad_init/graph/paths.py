@@ -13,12 +13,13 @@ from ..autograd import Node
 from ..autograd.tape import data_of
 from . import symbols
 from .article import Article, Block, Formula, Items, Paragraph, Table, code, verbatim
+from .formula import as_text
 from .names import Named
 from .slopes import slope
 from .sums import Between, Sum, Term, Use, Way, ways
 
 MAX_FACTORS = 6  #: of a path that are written out
-MAX_ON_A_LINE = 4  #: terms of a sum
+MAX_ON_A_LINE, WIDTH = 4, 80  #: terms of a sum, and letters
 MAX_NODES = 12  #: whose equations are; and other numbers in these
 MAX_RUNS = 6  #: of the same choice between the two uses of one node in an operation
 TIMES = r" \,\cdot\, "
@@ -251,6 +252,6 @@ def _sum(derivative: str, found: Sum, digits: int | None) -> Block:
         *(f"{{}} + {each}" for each in added[1:]),
         f"{{}} {symbols.relation(whole, found.total, digits)} {total}",
     ]
-    if len(added) > MAX_ON_A_LINE:
+    if len(added) > MAX_ON_A_LINE or len(as_text(" ".join(parts))) > WIDTH:
         return Paragraph(" ".join(f"${part}$" for part in parts))
     return Formula(" ".join(parts))

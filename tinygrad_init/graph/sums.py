@@ -131,7 +131,7 @@ def between(tape: Sequence[Node], x: Node) -> Between:
         users = [use for use in uses[node] if use.user in onward]
         if users or node is y:
             onward[node] = users
-    return Between(x, y, onward if x in onward and x.requires_grad else {}, inward, alone)
+    return Between(x, y, onward if x in onward else {}, inward, alone)
 
 
 # Paths through numbers.
@@ -263,7 +263,6 @@ def column_of_jacobian(use: Use, index: tuple[int, ...]) -> Array:
     """
     node, position = use.user, use.position
     alone = only(node, [position])
-    alone.evidence = None  # the numbers of these walks are nobody's anomaly
     leaf = type(node)._wrap(node.arguments[position]._data)
     leaf.requires_grad = True
     alone.arguments = tuple(
@@ -273,7 +272,7 @@ def column_of_jacobian(use: Use, index: tuple[int, ...]) -> Array:
     chosen[index] = 1
     upstream = Tensor(np.ones_like(node._data), requires_grad=True)
     try:
-        with Mode(recording=True):
+        with Mode(recording=True), np.errstate(all="ignore"):  # the ones may overflow
             ((_, product),) = vector_jacobian_products(alone, upstream, create_graph=True)
         if not product.requires_grad:
             return np.zeros_like(node._data)

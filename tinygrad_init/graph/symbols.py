@@ -56,7 +56,7 @@ def _upright(letters: str) -> str:
 
 def partial(of: str, by: str) -> str:
     """A local derivative, with all other arguments held."""
-    return rf"\frac{{\partial {of}}}{{\partial {by}}}"
+    return rf"\frac{{\partial {_apart(of)}}}{{\partial {_apart(by)}}}"
 
 
 def total(of: str, by: str) -> str:
@@ -67,6 +67,11 @@ def total(of: str, by: str) -> str:
 def entry_of_total(of: str, by: str, place: Sequence[Any]) -> str:
     """One entry of it, on one line."""
     return f"{d(of)} / {entry(d(by), place)}"
+
+
+def entry_of_partial(of: str, where: Sequence[Any], by: str, place: Sequence[Any]) -> str:
+    """The derivative of one entry by another, on one line."""
+    return rf"\partial {entry(_apart(of), where)} / \partial {entry(_apart(by), place)}"
 
 
 def entry(of: str, place: Sequence[Any]) -> str:
@@ -81,10 +86,15 @@ def entry(of: str, place: Sequence[Any]) -> str:
 def d(symbol: str) -> str:
     r"""The differential of a symbol.
 
-    >>> d("W_{1}")
-    '\\mathrm{d}W_{1}'
+    >>> d("W_{1}"), d(symbol_of("two words"))
+    ('\\mathrm{d}W_{1}', '\\mathrm{d}(\\text{two words})')
     """
-    return rf"\mathrm{{d}}{symbol}"
+    return rf"\mathrm{{d}}{_apart(symbol)}"
+
+
+def _apart(symbol: str) -> str:
+    """In brackets, if it is made of words: the d before them is none of their letters."""
+    return f"({symbol})" if symbol.startswith(r"\text") else symbol
 
 
 def number(x: Any, digits: int | None = text.DIGITS) -> str:

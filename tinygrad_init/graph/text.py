@@ -51,8 +51,10 @@ def number(x: Any, digits: int | None = DIGITS) -> str:
 
     With ``digits=None`` as many as tell a float from its neighbours.
 
-    >>> number(-8.0), number(2 / 3), number(1e-12), number(1 / 3, None)
-    ('-8', '0.6667', '1e-12', '0.3333333333333333')
+    >>> number(-8.0), number(2 / 3), number(1e-12), number(12345.0), number(123456789.0)
+    ('-8', '0.6667', '1e-12', '12345', '1.235e+08')
+    >>> number(-0.0), number(1 / 3, digits=None), number(123456789.0, digits=None)
+    ('0', '0.3333333333333333', '123456789')
     """
     if isinstance(x, (bool, np.bool_)):
         return str(bool(x))
@@ -73,7 +75,7 @@ def number(x: Any, digits: int | None = DIGITS) -> str:
 def _float(x: float, digits: int | None) -> str:
     if abs(x) < LONG and x == int(x):
         return str(int(x))
-    return repr(x) if digits is None else f"{x:.{digits}g}"
+    return repr(x).removesuffix(".0") if digits is None else f"{x:.{digits}g}"
 
 
 def _magnitude(x: Fraction) -> str:

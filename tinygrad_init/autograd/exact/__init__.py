@@ -5,7 +5,8 @@ in the last bit, and a fast matrix product adds in whatever order suits the shap
 Two equal columns of ``X @ W`` can then come out unequal. Here they cannot:
 
 - :mod:`products`: a sum over an axis or a product of matrices is the exact value, rounded once.
-  Begin here: it is the one hard idea of the project.
+  Begin here: it is the one hard idea of the project. Its parts are in :mod:`digits` and
+  :mod:`rounding`, and its memory in :mod:`scratch`.
 - :mod:`elementary`: exp, log, tanh, sin and their kin from correctly rounded operations alone. They
   stand on :mod:`pairs` (two floats for one number) and :mod:`elementwise` (dtypes, special values),
   by family in :mod:`exponential`, :mod:`logarithm`, :mod:`angles`, :mod:`normal`, :mod:`powers`.

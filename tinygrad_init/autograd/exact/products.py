@@ -23,8 +23,8 @@ Products of equal worth add up as integers; laid end to end, the slices are adde
 9/16 + 1/64 - 2/256 = 146/256, which is 13/16 * 11/16 + 3/16 * 1/16. The module :mod:`digits` makes
 them, and :mod:`rounding` rounds the sum of these few numbers once.
 
-Cost, by ``python -m benchmarks.arithmetic`` on one thread of an AMD EPYC: 10 times BLAS for uniform
-data of 512x512x512 (three slices), 18 times for rows that span 2**20 (four).
+Cost, by ``python -m benchmarks --section arithmetic`` on one thread of an AMD EPYC: 9 times BLAS
+for uniform data of 512x512x512 (three slices), 11 times for rows that span 2**20 (four).
 
 Sources: Ozaki, Ogita, Oishi and Rump, "Error-free transformations of matrix multiplication by using
 fast routines of matrix multiplication" (2012); Mukunoki et al., "DGEMM using tensor cores, and its

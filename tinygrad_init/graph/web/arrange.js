@@ -14,6 +14,7 @@ const ARROW = 7, ARROW_HALF = 2.5;
 const middle = ([x, y, width, height]) => [x + width / 2, y + height / 2];
 const around = ([x, y], [width, height]) => [x - width / 2, y - height / 2, width, height];
 const plus = (one, other) => one.map((length, axis) => length + other[axis]);
+const distance = ([x, y], other) => Math.hypot(x - other[0], y - other[1]);
 const total = (numbers) => numbers.reduce((sum, one) => sum + one, 0);
 
 /** A map of one axis under which stretches that are kept stay as long as they are.
@@ -69,12 +70,12 @@ function stretch(pieces, lacking) {
 /** The places of everything, for one of Graphviz's layouts and a set of closed modules.
  *
  *  `graph.closedAround(k, closed)` is the outermost closed module around node k,
- *  `graph.closedOver(s, closed)` that around module s, both -1 if there is none; `sizes[s]` is how large a closed module is drawn and
- *  `titles[s]` how long its title is. */
+ *  `graph.closedOver(s, closed)` that around module s, both -1 if there is none; `sizes[s]` is how
+ *  large a closed module is drawn and `titles[s]` how long its title is. */
 function arrange(layout, graph, closed, sizes, titles) {
   const holders = layout.nodes.map((_, k) => graph.closedAround(k, closed));
-  const boxes = [...closed].filter((s) => graph.closedOver(s, closed) < 0);
-  const open = layout.scopes.map((_, s) => s).filter((s) => !closed.has(s) && graph.closedOver(s, closed) < 0);
+  const seen = [...layout.scopes.keys()].filter((s) => graph.closedOver(s, closed) < 0);
+  const boxes = seen.filter((s) => closed.has(s)), open = seen.filter((s) => !closed.has(s));
   const [across, down] = [0, 1].map((axis) => {
     if (!boxes.length) return (at) => at;
     const span = (box, more = {}) => ({ from: box[axis], to: box[axis] + box[axis + 2], ...more });
@@ -85,7 +86,8 @@ function arrange(layout, graph, closed, sizes, titles) {
       kept.push(edge(from, from + (axis ? TITLE : PADDING)), edge(to - PADDING, to));
     }
     return squeezed(kept, [
-      ...boxes.map((s) => span(layout.scopes[s], { need: sizes[s][axis] + 2 * AROUND, shrinks: true })),
+      ...boxes.map((s) => (
+        span(layout.scopes[s], { need: sizes[s][axis] + 2 * AROUND, shrinks: true }))),
       ...(axis ? [] : open.map((s) => span(layout.scopes[s], { need: titles[s] }))),
     ]);
   });
@@ -106,7 +108,8 @@ function arrange(layout, graph, closed, sizes, titles) {
     const name = graph.edges[k].map((node, end) => (ends[end] < 0 ? node : `s${ends[end]}`)).join();
     if (ends[0] === ends[1] || shown.has(name)) return null;  // inside, or drawn already
     shown.add(name);
-    const [from, to] = ends.map((s) => s < 0 ? null : { region: layout.scopes[s], box: modules[s] });
+    const [from, to] = ends.map((s) => (
+      s < 0 ? null : { region: layout.scopes[s], box: modules[s] }));
     return rerouted(sampled(curve), from, to, moved);
   });
   const labels = layout.labels.map((at, k) => (
@@ -159,13 +162,14 @@ function onBezier([a, b, c, d], t) {
 
 /** The same line with POINTS points at equal distances. */
 function spread(points) {
-  const lengths = points.slice(1).map(([x, y], k) => Math.hypot(x - points[k][0], y - points[k][1]));
+  const lengths = points.slice(1).map((point, k) => distance(point, points[k]));
   const step = total(lengths) / (POINTS - 1);
   const found = [points[0]];
   let k = 0, before = 0;
   for (let i = 1; i < POINTS - 1; i += 1) {
     while (k < lengths.length - 1 && before + lengths[k] < i * step) before += lengths[k++];
-    found.push(blended(points[k], points[k + 1], lengths[k] ? (i * step - before) / lengths[k] : 0));
+    const part = lengths[k] ? (i * step - before) / lengths[k] : 0;
+    found.push(blended(points[k], points[k + 1], part));
   }
   return [...found, points.at(-1)];
 }
@@ -179,12 +183,12 @@ const blended = (from, to, part) => from.map((one, k) => one + (to[k] - one) * p
 /** A smooth path through points, as far as the arrow, and the corners of the arrow. */
 function drawnEdge(points) {
   const tip = points.at(-1), [x, y] = points.at(-2);
-  const length = Math.hypot(tip[0] - x, tip[1] - y) || 1;
+  const length = distance(tip, [x, y]) || 1;
   const [ux, uy] = [(tip[0] - x) / length, (tip[1] - y) / length];
   const base = [tip[0] - ARROW * ux, tip[1] - ARROW * uy];
-  const corners = [1, -1].map((side) => [base[0] - side * ARROW_HALF * uy, base[1] + side * ARROW_HALF * ux]);
+  const corner = (side) => [base[0] - side * uy, base[1] + side * ux];
   const short = points.filter(([px, py]) => (tip[0] - px) * ux + (tip[1] - py) * uy > ARROW);
-  return { path: smoothPath([...short, base]), arrow: [corners[0], tip, corners[1]].join(" ") };
+  return { path: smoothPath([...short, base]), arrow: [corner(ARROW_HALF), tip, corner(-ARROW_HALF)].join(" ") };
 }
 
 function smoothPath(points) {
@@ -211,7 +215,8 @@ function between(first, second, part) {
   const lists = (name) => second[name].map((one, k) => blend(first[name][k], one));
   return {
     box: blended(first.box, second.box, part),
-    nodes: lists("nodes"), scopes: lists("scopes"), modules: lists("modules"), labels: lists("labels"),
+    nodes: lists("nodes"), scopes: lists("scopes"), modules: lists("modules"),
+    labels: lists("labels"),
     edges: second.edges.map((to, k) => {
       const from = first.edges[k];
       return from && to ? to.map((point, i) => blended(from[i], point, part)) : to;

@@ -32,8 +32,8 @@ class Camera {
 
   #look({ x, y, scale }) {
     Object.assign(this, { x, y, scale });
-    const [left, top] = this.size.map((length) => length / 2);
-    this.root.style.transform = `translate(${left - x * scale}px,${top - y * scale}px) scale(${scale})`;
+    const [left, top] = this.onStage([0, 0]);
+    this.root.style.transform = `translate(${left}px,${top}px) scale(${scale})`;
     this.root.classList.toggle("far", scale < FAR);
     this.onLook?.();
   }
@@ -51,8 +51,8 @@ class Camera {
   /** The scale at which a box can be seen as a whole. */
   scaleFor([, , width, height]) {
     const [across, down] = this.size;
-    const room = [across - 2 * MARGIN, down - 2 * MARGIN - this.below].map((length) => Math.max(40, length));
-    return Math.min(LARGEST_FIT, room[0] / width, room[1] / height);
+    const room = (length) => Math.max(40, length - 2 * MARGIN);
+    return Math.min(LARGEST_FIT, room(across) / width, room(down - this.below) / height);
   }
 
   fit(box, isAnimated = true) {
@@ -80,7 +80,8 @@ class Camera {
 
   panBy(dx, dy) {
     this.isFitted = false;
-    this.#go({ x: this.x - dx / this.scale, y: this.y - dy / this.scale, scale: this.scale }, false);
+    const { x, y, scale } = this;
+    this.#go({ x: x - dx / scale, y: y - dy / scale, scale }, false);
   }
 
   /** Zooms around a point of the stage, in its middle unless said. */
@@ -130,11 +131,11 @@ class Camera {
       const before = fingers.get(event.pointerId);
       if (!before) return;
       const [x, y] = at(event);
-      const others = [...fingers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
-      if (Math.hypot(x - before[0], y - before[1]) < 4 && !this.wasDragged) return;
+      const [other] = [...fingers.keys()].filter((id) => id !== event.pointerId);
+      if (distance([x, y], before) < 4 && !this.wasDragged) return;
       if (!this.wasDragged) this.stage.setPointerCapture(event.pointerId);
       this.wasDragged = true;
-      if (others.length) this.#pinch(before, [x, y], others[0]);
+      if (other !== undefined) this.#pinch(before, [x, y], fingers.get(other));
       else this.panBy(x - before[0], y - before[1]);
       fingers.set(event.pointerId, [x, y]);
     });
@@ -146,10 +147,10 @@ class Camera {
 
   /** One finger moves from one place to another while the other one rests. */
   #pinch(from, to, other) {
-    const distance = ([x, y]) => Math.max(1, Math.hypot(x - other[0], y - other[1]));
+    const apart = (one) => Math.max(1, distance(one, other));
     const centre = (one) => [(one[0] + other[0]) / 2, (one[1] + other[1]) / 2];
     const [before, after] = [centre(from), centre(to)];
-    this.zoomBy(distance(to) / distance(from), before);
+    this.zoomBy(apart(to) / apart(from), before);
     this.panBy(after[0] - before[0], after[1] - before[1]);
   }
 }

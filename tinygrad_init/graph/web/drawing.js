@@ -5,11 +5,18 @@ const DURATION = 350;    // of a movement, in milliseconds
 const MOVABLE = 600;     // edges; more of them jump, since they would only stutter
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
+const one = (selector) => document.querySelector(selector);
+
 /** An SVG element with attributes, and text that is only ever text. */
 function made(name, attributes = {}, text = "") {
   const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   element.textContent = text;
+  return given(element, attributes);
+}
+
+/** An element, after it was given attributes. */
+function given(element, attributes) {
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   return element;
 }
 
@@ -41,10 +48,11 @@ class Drawing {
     this.root = svg.querySelector("g.graph");
     this.closed = new Set();
     const groups = this.#groupsByTitle();
-    this.nodes = graph.nodes.map((node) => this.#node(groups.get(node.id)[0], node));
-    this.edges = graph.edges.map(([from, to]) => (
-      this.#edge(groups.get(`${graph.nodes[from].id}->${graph.nodes[to].id}`).shift())));
-    this.scopes = graph.scopes.map((scope) => this.#scope(groups.get(`cluster_${scope.id}`)[0], scope));
+    const next = (title) => groups.get(title).shift();
+    this.nodes = graph.nodes.map((node) => this.#node(next(node.id), node));
+    this.edges = graph.edges.map((ends) => (
+      this.#edge(next(ends.map((node) => graph.nodes[node].id).join("->")))));
+    this.scopes = graph.scopes.map((scope) => this.#scope(next(`cluster_${scope.id}`), scope));
     this.modules = graph.scopes.map((scope, s) => this.#module(scope, s));
     this.above = made("g", { class: "above" });
     this.root.append(this.above);
@@ -90,7 +98,8 @@ class Drawing {
   #edge(group) {
     const [line, arrow] = [group.querySelector("path"), group.querySelector("polygon")];
     const label = group.querySelector("text");
-    return { group, line, arrow, label, drawn: [line.getAttribute("d"), arrow.getAttribute("points")] };
+    const drawn = [line.getAttribute("d"), arrow.getAttribute("points")];
+    return { group, line, arrow, label, drawn };
   }
 
   #scope(group, scope) {
@@ -108,7 +117,8 @@ class Drawing {
   #module(scope, s) {
     const group = made("g", { class: "module gone", role: "button", tabindex: -1,
       "aria-expanded": false, "aria-label": `open ${scope.title}` });
-    const [rect, shadow] = [made("rect", { rx: 9, class: "outline" }), made("rect", { rx: 9, x: 4, y: 4, class: "behind" })];
+    const rect = made("rect", { rx: 9, class: "outline" });
+    const shadow = made("rect", { rx: 9, x: 4, y: 4, class: "behind" });
     const lines = [
       made("text", { class: "title" }, scope.title),
       made("text", { class: "count" }, `${scope.count} node${scope.count === 1 ? "" : "s"} inside`),
@@ -121,10 +131,7 @@ class Drawing {
     lines.forEach((line) => line.setAttribute("x", 12 + width / 2));
     group.prepend(shadow, rect);
     const size = [width + 24, height + 18];
-    for (const one of [rect, shadow]) {
-      one.setAttribute("width", size[0]);
-      one.setAttribute("height", size[1]);
-    }
+    for (const one of [rect, shadow]) given(one, { width: size[0], height: size[1] });
     const plus = made("g", { class: "sign", transform: `translate(${size[0] - 18},0)` });
     plus.append(...sign("M-4.5,0h9M0,-4.5v9"));
     group.append(plus);
@@ -134,7 +141,7 @@ class Drawing {
   // Closing and opening.
 
   /** Shows the drawing in another direction, or with other modules closed. */
-  change({ direction = this.direction, closed = this.closed }, isAnimated = true, onMove = () => {}) {
+  change({ direction = this.direction, closed = this.closed }, isAnimated = true, onMove = null) {
     const isSame = direction === this.direction && closed.size === this.closed.size
       && [...closed].every((s) => this.closed.has(s));
     if (isSame) return;
@@ -146,7 +153,7 @@ class Drawing {
     this.stop = animated((part) => {
       this.now = part < 1 ? between(from, to, part) : to;
       this.#place(this.now, part === 1);
-      onMove(part);
+      onMove?.(part);
     }, isAnimated && this.edges.length <= MOVABLE);
   }
 
@@ -157,13 +164,15 @@ class Drawing {
 
   #place(places, isAtRest = true) {
     const first = this.graph.layouts[this.graph.first];
-    const shift = ([x, y], [fromX, fromY]) => `translate(${(x - fromX).toFixed(2)},${(y - fromY).toFixed(2)})`;
+    const shift = (to, from) => `translate(${[0, 1].map((k) => (to[k] - from[k]).toFixed(2))})`;
     const isAsDrawn = isAtRest && this.direction === this.graph.first && !this.closed.size;
     this.nodes.forEach(({ group }, k) => {
       group.setAttribute("transform", shift(places.nodes[k], first.nodes[k]));
       group.classList.toggle("gone", this.closedAround(k) >= 0);
     });
-    this.edges.forEach((edge, k) => this.#placeEdge(edge, places.edges[k], places.labels[k], isAsDrawn));
+    this.edges.forEach((edge, k) => {
+      this.#placeEdge(edge, places.edges[k], places.labels[k], isAsDrawn);
+    });
     this.scopes.forEach((scope, s) => this.#placeScope(scope, s, places, first));
     this.modules.forEach(({ group }, s) => {
       const isShown = this.closed.has(s) && this.closedOver(s) < 0;
@@ -188,8 +197,7 @@ class Drawing {
     const isHidden = this.closed.has(s) || this.closedOver(s) >= 0;
     group.classList.toggle("gone", isHidden);
     if (line.localName === "path") line.setAttribute("d", roundedBox(places.scopes[s]));
-    title.setAttribute("x", x + at[0] - first.scopes[s][0]);
-    title.setAttribute("y", y + at[1] - first.scopes[s][1]);
+    given(title, { x: x + at[0] - first.scopes[s][0], y: y + at[1] - first.scopes[s][1] });
     toggle.setAttribute("transform", `translate(${x + width - 22},${y})`);
   }
 
@@ -222,8 +230,7 @@ class Drawing {
       text.removeAttribute("textLength");
       const room = Number(text.dataset.width) + 8;  // its compartment is this much wider
       if (text.getComputedTextLength() > room) {
-        text.setAttribute("textLength", room);
-        text.setAttribute("lengthAdjust", "spacingAndGlyphs");
+        given(text, { textLength: room, lengthAdjust: "spacingAndGlyphs" });
       }
     });
   }

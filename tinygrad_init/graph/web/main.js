@@ -1,7 +1,5 @@
 // Brings the page to life: buttons, keys, search, and the card of the node that was chosen.
 
-const one = (selector) => document.querySelector(selector);
-
 /** The data that the page carries, with what follows from it. */
 function readGraph() {
   const graph = JSON.parse(one("#graph-data").textContent);
@@ -22,7 +20,7 @@ function readGraph() {
     closedAround: (k, closed) => outermost(home[k], closed),
     closedOver: (s, closed) => outermost(around[s], closed),
     lastInside: (s) => insides[s].at(-1),
-    depth: (s) => { let depth = 0; for (; around[s] >= 0; s = around[s]) depth += 1; return depth; },
+    depth: (s) => (around[s] < 0 ? 0 : 1 + graph.depth(around[s])),
   });
 }
 
@@ -131,7 +129,8 @@ class Page {
   }
 
   #afterChange() {
-    one('[data-do="modules"] span').textContent = this.drawing.closed.size ? "Open all" : "Close all";
+    const [name] = document.querySelectorAll('[data-do="modules"] span');
+    name.textContent = this.drawing.closed.size ? "Open all" : "Close all";
     this.player.highlight();
   }
 
@@ -140,7 +139,10 @@ class Page {
   #setUpStage() {
     const { camera, stage, drawing } = this;
     camera.onLook = () => this.tooltip.hide();
-    camera.onResize = () => (camera.isFitted ? camera.fit(drawing.goal.box, false) : camera.refresh());
+    camera.onResize = () => {
+      if (camera.isFitted) camera.fit(drawing.goal.box, false);
+      else camera.refresh();
+    };
     stage.removeAttribute("tabindex");
     stage.setAttribute("role", "group");
     stage.setAttribute("aria-label", "The graph");
@@ -167,10 +169,7 @@ class Page {
       element.addEventListener("keydown", (event) => event.key === "Enter" && action());
     };
     drawing.nodes.forEach(({ group }, k) => {
-      const { says } = graph.nodes[k];
-      for (const [key, value] of Object.entries({ role: "button", tabindex: -1, "aria-label": says })) {
-        group.setAttribute(key, value);
-      }
+      given(group, { role: "button", tabindex: -1, "aria-label": graph.nodes[k].says });
       act(group, () => this.choose(k));
       this.tooltip.watch(group, k);
     });
@@ -202,7 +201,8 @@ class Page {
   }
 
   #onFocus(target) {
-    for (const old of this.drawing.svg.querySelectorAll('[tabindex="0"]')) old.setAttribute("tabindex", -1);
+    const old = this.drawing.svg.querySelector('[tabindex="0"]');
+    old?.setAttribute("tabindex", -1);
     target.setAttribute("tabindex", 0);
   }
 
@@ -226,7 +226,8 @@ class Page {
     this.chosen = k;
     one(".panel").classList.toggle("has-card", k >= 0);
     if (k < 0) {
-      if (before >= 0 && one(".panel").contains(document.activeElement)) this.drawing.nodes[before].group.focus();
+      const wasInside = before >= 0 && one(".panel").contains(document.activeElement);
+      if (wasInside) this.drawing.nodes[before].group.focus();
       return;
     }
     this.drawing.nodes[k].group.classList.add("chosen");
@@ -252,9 +253,12 @@ class Page {
       fit: () => this.camera.fit(this.drawing.goal.box),
       turn: () => this.turn(),
       modules: () => this.toggleAll(),
-      text: () => { root.dataset.text = { medium: "large", large: "" }[root.dataset.text] ?? "medium"; },
+      text: () => {
+        root.dataset.text = { medium: "large", large: "" }[root.dataset.text] ?? "medium";
+      },
       theme: () => {
-        const now = root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+        const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+        const now = root.dataset.theme ?? (isDark ? "dark" : "light");
         root.dataset.theme = now === "dark" ? "light" : "dark";
       },
       table: () => root.classList.toggle("with-table"),
@@ -267,8 +271,12 @@ class Page {
     document.addEventListener("click", (event) => {
       actions[event.target.closest("[data-do]")?.dataset.do]?.();
     });
-    this.slider.addEventListener("input", () => { this.player.pause(); this.player.show(Number(this.slider.value)); });
-    one(".speed").addEventListener("change", (event) => this.player.setSpeed(Number(event.target.value)));
+    this.slider.addEventListener("input", () => {
+      this.player.pause();
+      this.player.show(Number(this.slider.value));
+    });
+    one(".speed").addEventListener("change", ({ target }) => (
+      this.player.setSpeed(Number(target.value))));
     one('[data-do="modules"]').hidden = !this.graph.scopes.length;
     one('[data-do="turn"]').hidden = Object.keys(this.graph.layouts).length < 2;
   }
@@ -298,100 +306,6 @@ class Page {
     if (this.search.isOpen) this.search.close();
     else if (this.player.isPlaying) this.player.pause();
     else this.choose(-1);
-  }
-}
-
-/** Nodes by name, operation or id. */
-class Search {
-  constructor(page) {
-    this.page = page;
-    this.input = one(".search input");
-    this.matches = [];
-    this.at = -1;
-    this.input.addEventListener("input", () => this.#look());
-    one(".search").addEventListener("submit", (event) => event.preventDefault());
-    this.input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") this.go(event.shiftKey ? -1 : 1);
-    });
-  }
-
-  get isOpen() {
-    return this.input.value !== "" || document.activeElement === this.input;
-  }
-
-  focus() {
-    this.input.focus();
-    this.input.select();
-  }
-
-  close() {
-    this.input.value = "";
-    this.#look();
-    this.input.blur();
-  }
-
-  #look() {
-    const asked = this.input.value.trim().toLowerCase();
-    const { nodes } = this.page.graph;
-    this.matches = asked ? [...nodes.keys()].filter((k) => nodes[k].find.includes(asked)) : [];
-    const exact = this.matches.findIndex((k) => nodes[k].id === asked || nodes[k].name.toLowerCase() === asked);
-    this.at = Math.max(exact, 0) - 1;  // the next one is shown
-    const found = new Set(this.matches);
-    this.page.drawing.nodes.forEach(({ group }, k) => group.classList.toggle("match", found.has(k)));
-    if (this.matches.length) this.go(1);
-    else this.#count(asked);
-  }
-
-  go(direction) {
-    const { matches, page } = this;
-    if (!matches.length) return;
-    this.at = (this.at + direction + matches.length) % matches.length;
-    const k = matches[this.at];
-    page.reveal(k);
-    page.choose(k);
-    page.camera.show(page.drawing.goal.nodes[k]);
-    this.#count(this.input.value);
-  }
-
-  #count(asked) {
-    const found = this.matches.length ? `${this.at + 1} of ${this.matches.length}` : "none";
-    one(".search output").textContent = asked ? found : "";
-  }
-}
-
-/** What is under the mouse, or has the focus, in short. */
-class Tooltip {
-  constructor(page) {
-    this.page = page;
-    this.box = one(".tooltip");
-  }
-
-  watch(group, k) {
-    group.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && this.#show(k));
-    group.addEventListener("pointerleave", () => this.hide());
-    group.addEventListener("focus", () => group.matches(":focus-visible") && this.#show(k));
-    group.addEventListener("blur", () => this.hide());
-  }
-
-  hide() {
-    this.box.hidden = true;
-  }
-
-  #show(k) {
-    const { graph, drawing, camera } = this.page;
-    const card = one(`#about-${graph.nodes[k].id}`);
-    const parts = [...card.querySelectorAll(":scope > h3, :scope > .worked, :scope > dl > .general")];
-    const { gradient } = graph.nodes[k];
-    const line = Object.assign(document.createElement("p"), { textContent: gradient && `gradient ${gradient}` });
-    this.box.replaceChildren(...parts.map((part) => part.cloneNode(true)), ...(gradient ? [line] : []));
-    this.box.hidden = false;
-    const [x, y, width, height] = drawing.now.nodes[k];
-    const [left, top] = camera.onStage([x, y]), [right, bottom] = camera.onStage([x + width, y + height]);
-    const [across, down] = camera.size;
-    const place = (at, length) => Math.max(6, Math.min(length, at));
-    const isBelow = bottom + 8 + this.box.offsetHeight < down;
-    this.box.style.left = `${place((left + right - this.box.offsetWidth) / 2, across - this.box.offsetWidth - 6)}px`;
-    this.box.style.top = `${isBelow ? bottom + 8 : Math.max(6, top - 8 - this.box.offsetHeight)}px`;
   }
 }
 

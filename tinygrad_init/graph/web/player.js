@@ -4,6 +4,9 @@
 // time: the buttons, the keys and the slider all just say which.
 
 const PAUSE = 1600;  // milliseconds a step is shown at speed 1
+const PHASES = {
+  start: "Start", forward: "Forward", seed: "Backward", backward: "Backward", end: "Complete",
+};
 
 /** The steps of a graph, from where nothing is known to where everything is. */
 function stepsOf(graph) {
@@ -97,6 +100,7 @@ class Player {
     for (const { node: receiver, rows, isLast } of terms.slice(0, count)) {
       received.set(receiver, { rows, isWhole: isLast });
     }
+    if (phase === "end") nodes.forEach((_, k) => received.set(k, { isWhole: true }));
     return { values, received };
   }
 
@@ -151,9 +155,8 @@ class Player {
       for (const old of this.drawing.root.querySelectorAll(`.${mark}`)) old.classList.remove(mark);
       if (marks[mark] !== undefined) this.drawing.standIn(marks[mark]).element.classList.add(mark);
     }
-    this.drawing.edges.forEach(({ group }, k) => {
-      group.classList.toggle("incoming", step.phase === "forward" && this.graph.edges[k][1] === step.node);
-    });
+    const isIncoming = (k) => step.phase === "forward" && this.graph.edges[k][1] === step.node;
+    this.drawing.edges.forEach(({ group }, k) => group.classList.toggle("incoming", isIncoming(k)));
     this.#showFlow(step.phase === "backward" ? this.graph.terms[step.term] : null);
   }
 
@@ -171,9 +174,7 @@ class Player {
     badge.classList.toggle("gone", !term.badge);
     const size = [text.getComputedTextLength() + 14, 22];
     const [x, y] = this.#besides(line, size);
-    for (const [key, value] of Object.entries({ x: -size[0] / 2, y: -11, width: size[0], height: 22 })) {
-      box.setAttribute(key, value);
-    }
+    given(box, { x: -size[0] / 2, y: -size[1] / 2, width: size[0], height: size[1] });
     badge.setAttribute("transform", `translate(${x.toFixed(1)},${y.toFixed(1)})`);
   }
 
@@ -182,7 +183,9 @@ class Player {
     const boxes = this.graph.nodes.map((_, k) => this.drawing.standIn(k).box);
     const hidden = (at) => total(boxes.map((box) => overlap(around(at, size), box)));
     const [across, down] = [size[0] / 2 + 8, size[1] / 2 + 8];
-    const shifts = [[across, 0], [-across, 0], [0, -down], [0, down], [across, -down], [-across, down]];
+    const shifts = [
+      [across, 0], [-across, 0], [0, -down], [0, down], [across, -down], [-across, down],
+    ];
     const places = [12, 8, 16].flatMap((k) => shifts.map((shift) => plus(line[k], shift)));
     return places.reduce((best, at) => (hidden(at) < hidden(best) - 1 ? at : best));
   }
@@ -206,12 +209,11 @@ class Player {
     slider.value = this.at;
     slider.style.setProperty("--at", `${100 * this.at / (this.steps.length - 1)}%`);
     const place = { forward: node + 1, backward: term + 1 }[phase];
-    const names = { start: "Start", forward: "Forward", seed: "Backward", backward: "Backward", end: "Complete" };
-    phaseName.textContent = names[phase];
+    phaseName.textContent = PHASES[phase];
     phaseName.dataset.phase = phase === "seed" ? "backward" : phase;
     this.drawing.svg.dataset.phase = phaseName.dataset.phase;
     count.textContent = place ? `${place} of ${this.counts.get(phase)}` : "";
-    slider.setAttribute("aria-valuetext", `${names[phase]} ${count.textContent}`);
+    slider.setAttribute("aria-valuetext", `${PHASES[phase]} ${count.textContent}`);
   }
 
   #showWords({ phase, node, term }) {
@@ -220,7 +222,8 @@ class Player {
     const paragraph = (text) => Object.assign(document.createElement("p"), { textContent: text });
     for (const old of document.querySelectorAll("li.now")) old.classList.remove("now");
     document.querySelector(`#term-${term}`)?.classList.add("now");
-    const copies = (selector) => [...document.querySelectorAll(selector)].map((one) => one.cloneNode(true));
+    const copies = (selector) => (
+      [...document.querySelectorAll(selector)].map((found) => found.cloneNode(true)));
     if (phase === "forward") {
       words.replaceChildren(...copies(`#about-${nodes[node].id} > .worked`));
       this.page.say(nodes[node].worked);
@@ -231,9 +234,10 @@ class Player {
       words.replaceChildren(...copies(`#term-${term} > p:not(.through)`));
       this.page.say(terms[term].spoken);
     } else {
+      const ways = this.graph.seed ? ", forward and then backward" : "";
       words.replaceChildren(paragraph(phase === "start"
         ? "Nothing is computed yet. Each step computes one node from those before it."
-        : `All numbers are here. Step through how they came about${this.graph.seed ? ", forward and then backward" : ""}.`));
+        : `All numbers are here. Step through how they came about${ways}.`));
       this.page.say(words.textContent);
     }
   }
@@ -247,8 +251,8 @@ class Player {
 /** The smallest box around several. */
 function boxAround(boxes) {
   const [left, top] = [0, 1].map((axis) => Math.min(...boxes.map((box) => box[axis])));
-  const [right, bottom] = [0, 1].map((axis) => Math.max(...boxes.map((box) => box[axis] + box[axis + 2])));
-  return [left, top, right - left, bottom - top];
+  const ends = (axis) => Math.max(...boxes.map((box) => box[axis] + box[axis + 2]));
+  return [left, top, ends(0) - left, ends(1) - top];
 }
 
 /** The area that two boxes share. */
