@@ -163,12 +163,13 @@ def _compartments(node: GraphNode, label: str) -> Rows:
 
 def facts(node: GraphNode) -> list[list[str]]:
     """The lower compartments, line by line: the value, then the gradient."""
+    at_most = 0 if node.is_range else text.MAX_ENTRIES
     if node.kind == "constant" and not node.shape:
-        return [text.lines(node.value)]
+        return [text.lines(node.value, at_most)]
     has_value = node.kind != "module" or node.value is not None
-    shown = [fact("data now" if node.changed else "data", node.value)] if has_value else []
+    shown = [fact("data now" if node.changed else "data", node.value, at_most)] if has_value else []
     if node.gradient is not None:
-        shown.append(fact("grad", node.gradient))
+        shown.append(fact("grad", node.gradient, at_most))
     if node.unavailable:
         shown.append(["grad unavailable"])
     return shown
@@ -200,9 +201,9 @@ def _contents(node: GraphNode) -> list[str]:
     return [f"{many:,} {what}{'' if many == 1 else 's'}" for many, what in numbers if many]
 
 
-def fact(word: str, value: object) -> list[str]:
+def fact(word: str, value: object, at_most: int = text.MAX_ENTRIES) -> list[str]:
     """``data 2``; the rows of a matrix go below the word."""
-    rows = text.lines(value)
+    rows = text.lines(value, at_most)
     return [word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}"]
 
 

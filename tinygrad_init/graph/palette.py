@@ -12,6 +12,7 @@ style sheet in the SVG maps them to the dark ones where the page around the draw
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 PAPER, INK = "#FFFFFF", "#1B1B1B"
@@ -72,14 +73,20 @@ def of_class(number: int) -> dict[str, str]:
 
 
 def of_classes(numbers: Iterable[int]) -> dict[str, str]:
-    """How an array is painted whose entries have classes: a stripe for each, behind its text.
+    """How an array is painted whose entries have classes: a stripe for each, as wide as it is big.
 
-    >>> of_classes([0, 1, 0])["fillcolor"].count(":")
-    1
+    >>> of_classes([0, 1, 0])["fillcolor"]
+    '#9A93E0;0.6666:#EF7659'
     """
-    fills = [CLASSES[one % len(CLASSES)] for one in dict.fromkeys(numbers)][:MAX_STRIPES]
-    style = {"style": "filled"} if len(fills) == 1 else {"shape": "box", "style": "striped"}
-    return {"fillcolor": ":".join(fills), "color": CLASS_INK, "fontcolor": CLASS_INK, **style}
+    sizes = Counter(numbers)
+    fills = [CLASSES[number % len(CLASSES)] for number in sizes]
+    look = {"fillcolor": fills[0], "color": CLASS_INK, "fontcolor": CLASS_INK}
+    if len(sizes) == 1:
+        return look | {"style": "filled"}
+    wide = [int(10_000 * size / sizes.total()) / 10_000 for size in sizes.values()]
+    if len(sizes) <= MAX_STRIPES:  # the last one gets the rest
+        fills[:-1] = [f"{fill};{share:g}" for fill, share in zip(fills[:-1], wide, strict=False)]
+    return look | {"fillcolor": ":".join(fills[:MAX_STRIPES]), "shape": "box", "style": "striped"}
 
 
 # Where a page says which way it is. Notebooks do not let their outputs know by the standard
