@@ -46,21 +46,18 @@ class Named:
             if default not in taken:
                 self._labels.setdefault(node, default)
         self._words = Counter(self._labels.values())
-        self._wishes = Counter(map(symbols.symbol_of, self._labels.values()))
+        self._symbols = symbols.own(self._labels)
 
     def word(self, node: Any) -> str:
         """The label or the id, on one line; a constant array has an id, too."""
-        label = self._label(node)
+        label = self._labels.get(node, "") if isinstance(node, Node) else ""
         is_own = self._words[label] == 1 and not symbols.is_id(label)
         return label if is_own else f"n{self._numbers[id(node)]}"
 
     def symbol(self, node: Any) -> str:
         """The same in a formula, for labels that can stand in one."""
-        wish = symbols.symbol_of(self._label(node))
-        return wish if wish and self._wishes[wish] == 1 else f"n_{{{self._numbers[id(node)]}}}"
-
-    def _label(self, node: Any) -> str:
-        return self._labels.get(node, "") if isinstance(node, Node) else ""
+        own = self._symbols.get(node) if isinstance(node, Node) else None
+        return own or symbols.of_id(f"n{self._numbers[id(node)]}")
 
     def operands(self, node: Node) -> list[str]:
         """The arguments of an operation in formulas; a constant number stands for itself."""
