@@ -14,6 +14,7 @@ import numpy as np
 from ..autograd import Node
 from ..autograd.tape import data_of
 from . import parts, scopes, symbols, text
+from .article import verbatim
 from .backward import Changes
 from .naming import names_of
 from .parts import Edge, GraphNode
@@ -58,6 +59,18 @@ class Named:
         """The same in a formula, for labels that can stand in one."""
         own = self._symbols.get(node) if isinstance(node, Node) else None
         return own or symbols.of_id(f"n{self._numbers[id(node)]}")
+
+    def title(self, y: Node, x: Node) -> str:
+        """Of an article; what has no label is told by what made it, a result by its whole part."""
+        part = scopes.outermost(y.scope)
+        result, end = self._origin(y, part.name if part else ""), self._origin(x)
+        y_word, x_word = verbatim(self.word(y)), verbatim(self.word(x))
+        return f"How {y_word}{result and f'{result},'} depends on {x_word}{end}"
+
+    def _origin(self, node: Node, part: str = "") -> str:
+        if node.operation is None or not symbols.is_id(self.word(node)):
+            return ""
+        return f", the result of {verbatim(text.label(part or node.operation.name))}"
 
     def operands(self, node: Node) -> list[str]:
         """The arguments of an operation in formulas; a constant number stands for itself."""
