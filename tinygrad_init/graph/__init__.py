@@ -17,6 +17,7 @@ from .explain import Explanation, explain
 from .graph import Graph
 from .local import LocalDerivative
 from .parts import Edge, GraphNode, GraphScope
+from .plans import plan_graph
 from .trace import trace
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "GraphScope",
     "LocalDerivative",
     "explain",
+    "plan_graph",
     "trace",
 ]

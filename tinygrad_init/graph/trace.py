@@ -12,7 +12,7 @@ from . import backward, scopes, text
 from .backward import flows
 from .graph import Graph
 from .local import Recipe
-from .naming import names_of
+from .naming import names_of, opened_with_names
 from .parts import Edge, GraphNode
 
 
@@ -66,6 +66,7 @@ def trace(y: Node, names: Any = None) -> Graph:
     if not isinstance(y, Node):
         raise GraphError(f"trace draws a Value or a Tensor, got {type(y).__name__}")
     labels = {} if names is None else names_of(names)
+    y = opened_with_names(y, names)[y]
     tape = youngest_first(y, everything=True)
     changed = backward.changes(tape)
     gradients, lost = backward.gradients(y, tape, changed)
