@@ -468,10 +468,10 @@ def test_the_title_says_what_made_a_result_that_is_called_by_its_id() -> None:
     assert title == "How n3, the result of tanh, depends on n2, the result of multiply"
     both.label = "z"
     assert tg.explain(both, wrt=y).article.title == "How z depends on y"
-    with tg.scope("outer <part>"), tg.scope("inner"):
+    with tg.scope("outer <part> $x$"), tg.scope("inner"):
         product = x * y
     named = tg.explain(product, wrt=y)
-    assert named.article.title == "How n2, the result of outer <part>, depends on y"
+    assert str(named).startswith("How n2, the result of outer <part> $x$, depends on y\n")
     assert "outer &lt;part&gt;" in named.to_html()
     assert "<part>" not in named.to_html()
 

@@ -61,8 +61,8 @@ def own(labels: Mapping[Key, str]) -> dict[Key, str]:
 def of_id(name: str) -> str:
     """What stands for a node without a symbol of its own.
 
-    >>> of_id("n12")
-    'n_{12}'
+    >>> of_id("n12"), of_id("s2")  # a closed module
+    ('n_{12}', 's_{2}')
     """
     return f"{name[0]}_{{{name[1:]}}}"
 
