@@ -51,7 +51,7 @@ class Named:
 
     def word(self, node: Any) -> str:
         """The label or the id, on one line; a constant array has an id, too."""
-        label = self._labels.get(node, "") if isinstance(node, Node) else ""
+        label = self._label(node)
         is_own = self._words[label] == 1 and not symbols.is_id(label)
         return label if is_own else f"n{self._numbers[id(node)]}"
 
@@ -59,6 +59,9 @@ class Named:
         """The same in a formula, for labels that can stand in one."""
         own = self._symbols.get(node) if isinstance(node, Node) else None
         return own or symbols.of_id(f"n{self._numbers[id(node)]}")
+
+    def _label(self, node: Any) -> str:
+        return self._labels.get(node, "") if isinstance(node, Node) else ""
 
     def title(self, y: Node, x: Node) -> str:
         """Of an article; what has no label is told by what made it, a result by its whole part."""
