@@ -87,10 +87,23 @@ def classes(count: int) -> Graph:
     return trace(y).colour({f"w{k}": k for k in range(count)})
 
 
-def stripes(count: int) -> Graph:
-    """A layer whose neurons are of as many classes."""
-    w = Tensor(np.ones((2, count)), requires_grad=True, label="w")
-    return trace((w * 2).sum()).colour({"w": list(range(count))})
+def stripes(neurons: int | list[int]) -> Graph:
+    """A layer whose neurons are of as many classes, or of those."""
+    numbers = list(range(neurons)) if isinstance(neurons, int) else neurons
+    w = Tensor(np.ones((2, len(numbers))), requires_grad=True, label="w")
+    return trace((w * 2).sum()).colour({"w": numbers})
+
+
+def widths(svg: str) -> list[tuple[str, float]]:
+    """Of the stripes of the first node: the colour, and the part of the width of the node."""
+    node = next(g for g in ET.fromstring(svg).iter(f"{SVG}g") if g.get("class") == "node")
+    found = []
+    for stripe in node.iter(f"{SVG}polygon"):
+        if (fill := stripe.attrib["fill"]) != "none":
+            across = [float(point.split(",")[0]) for point in stripe.attrib["points"].split()]
+            found.append((fill.upper(), max(across) - min(across)))
+    whole = sum(wide for _, wide in found)
+    return [(fill, wide / whole) for fill, wide in found]
 
 
 class TestColours:
@@ -161,6 +174,39 @@ class TestColours:
             assert (both, palette.EDGE) in kinds
 
 
+class TestStripes:
+    def test_are_as_wide_as_classes_are_big(self, engine: str) -> None:
+        for sizes in ([1, 1], [2, 1], [1, 9], [17, 30, 3], [1] * 32):
+            numbers = [number for number, size in enumerate(sizes) for _ in range(size)]
+            fills, found = zip(*widths(stripes(numbers).to_svg()), strict=True)
+            assert fills == tuple((palette.CLASSES * 4)[: len(sizes)])
+            np.testing.assert_allclose(found, np.array(sizes) / sum(sizes), atol=5e-4)
+
+    @pytest.mark.parametrize("neurons", [1_000, 100_000])
+    @pytest.mark.parametrize("alone", [0, -1])
+    def test_one_of_many_is_seen_and_small(self, engine: str, neurons: int, alone: int) -> None:
+        numbers = [0] * neurons
+        numbers[alone] = 1
+        by_fill = dict(widths(stripes(numbers).to_svg()))
+        assert list(by_fill) == [palette.CLASSES[number] for number in dict.fromkeys(numbers)]
+        assert 0.005 < by_fill[palette.CLASSES[1]] < 0.02
+
+    def test_many_that_are_small_leave_the_rest_to_the_large(self, engine: str) -> None:
+        found = widths(stripes([*range(1, 32), *[0] * 100_000]).to_svg())
+        assert len(found) == 32
+        assert min(wide for _, wide in found) > 0.005
+        assert found[-1][1] == max(wide for _, wide in found) > 0.7
+
+    def test_of_too_many_the_largest_are_shown_in_the_order_of_the_neurons(self) -> None:
+        numbers = [*range(1, 41), *[0] * 60]
+        (fills,) = re.findall(r'fillcolor="(#[^"]*;[^"]*)"', stripes(numbers).to_dot())
+        assert fills.count(":") == palette.MAX_STRIPES - 1
+        assert fills.endswith(f":{palette.CLASSES[0]}")
+        shares = [float(one.split(";")[1]) for one in fills.split(":")[:-1]]
+        assert 1 - sum(shares) == pytest.approx(60 / 91, abs=0.01)
+        assert "100 neurons, 41 classes" in stripes(numbers).to_dot()
+
+
 class TestLegend:
     def test_has_a_key_for_each_kind_that_is_there(self, engine: str) -> None:
         for graph, kinds in (
@@ -168,18 +214,47 @@ class TestLegend:
             (two_layers().fold(0), ["data", "constant", "module"]),
             (trace(Value(1.0, label="a") * 2), ["leaf", "constant", "output"]),
             (classes(3), ["leaf", "operation", "output"]),
+            (two_layers(), ["leaf", "data", "operation", "constant", "output"]),
         ):
             svg = graph.to_svg()
             root = ET.fromstring(svg)
             keys = [g for g in root.iter(f"{SVG}g") if g.get("class") == "key"]
             texts = [key.findtext(f"{SVG}text") for key in keys]
-            assert texts == ["legend", *(palette.KEYS[kind] for kind in kinds)]
+            title = "legend" if len(graph.nodes) > 12 else None
+            assert texts == [title, *(palette.KEYS[kind] for kind in kinds)]
             assert svg.count('class="node"') == len(graph.nodes)
             assert svg.count('class="edge"') == len(graph.edges)
             assert svg.count('class="cluster"') == len(graph.scopes)
 
+    def test_takes_little_of_a_small_picture(self, engine: str) -> None:
+        """Of micrograd's first lesson, and of the smallest graphs, whose legend is as wide as they.
+
+        With a box as around the legend of a large graph these were 34 and 49 %.
+        """
+        def area(graph: Graph, legend: bool) -> float:
+            size = re.search(r'<svg width="(.+?)pt" height="(.+?)pt"', graph.to_svg(legend=legend))
+            assert size is not None
+            return float(size[1]) * float(size[2])
+
+        a, b, c, f = (Value(k, label=name) for k, name in zip((2.0, -3.0, 10.0, -2.0), "abcf",
+                      strict=True))  # fmt: skip
+        for graph, most in ((trace((a * b + c) * f), 0.15), (all_kinds(), 0.4)):
+            assert 1 - area(graph, legend=False) / area(graph, legend=True) < most
+
+    def test_is_large_where_the_graph_is(self) -> None:
+        def keys(nodes: int) -> str:
+            y = Value(1.0)
+            for _ in range(nodes - 1):
+                y = y.tanh()
+            return trace(y).to_dot(legend=True).partition("cluster_key")[2]
+
+        assert "label=legend" in keys(13)
+        assert "label=legend" not in keys(12)
+        assert "height=0.2" in keys(12)
+        assert "height=0.2" not in keys(13)
+
     def test_can_be_left_out(self, engine: str, tmp_path: Path) -> None:
-        graph = all_kinds()
+        graph = two_layers()
         assert "legend" not in graph.to_svg(legend=False)
         assert "legend" not in graph.to_dot()
         assert "key_leaf" in graph.to_dot(legend=True)

@@ -459,6 +459,36 @@ def test_names_may_be_given_as_to_trace() -> None:
         tg.explain(a * b, wrt=b, names=3)
 
 
+def test_the_title_says_what_made_a_result_that_is_called_by_its_id() -> None:
+    """Where y is the name of something else, so are the result and perhaps the leaf."""
+    y, x = Value(2.0, label="y"), Value(3.0, label="x")
+    both = x * y
+    assert tg.explain(both, wrt=y).article.title == "How n2, the result of multiply, depends on y"
+    title = tg.explain(both.tanh(), wrt=both).article.title
+    assert title == "How n3, the result of tanh, depends on n2, the result of multiply"
+    both.label = "z"
+    assert tg.explain(both, wrt=y).article.title == "How z depends on y"
+    with tg.scope("outer <part> $x$"), tg.scope("inner"):
+        product = x * y
+    named = tg.explain(product, wrt=y)
+    assert str(named).startswith("How n2, the result of outer <part> $x$, depends on y\n")
+    assert "outer &lt;part&gt;" in named.to_html()
+    assert "<part>" not in named.to_html()
+
+
+def test_the_title_of_a_loss_says_which() -> None:
+    model, targets = tg.nn.MLP([2, 3, 1], rng=0), Tensor([[1.0], [0.0]], label="y")
+    loss = tg.losses.mse(model([[1.0, 2.0], [3.0, 4.0]]), targets)
+    weight = model.layers[0].weight
+    for compare in (None, (0, 1)):
+        title = tg.explain(loss, wrt=weight, compare=compare, names=model).article.title
+        assert title == "How n13, the result of mse, depends on layers.0.weight"
+    title = tg.explain(model([1.0, 2.0])[0], wrt=weight, names={"y": weight}).article.title
+    assert title == "How n10, the result of getitem, depends on y"
+    title = tg.explain(model([1.0, 2.0]), wrt=weight, names={"y": weight}).article.title
+    assert title == "How n9, the result of MLP, depends on y"
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(["", "", "x", "a b", "y"]), min_size=6, max_size=6))
 def test_nodes_are_called_as_in_the_graph(labels: list[str]) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -317,6 +318,38 @@ class TestLoops:
         )
         assert node.value == y.data
 
+    def test_the_result_is_outside(self) -> None:
+        model = scalar.MLP(2, [4, 1], rng=0)
+        total: Any = 0
+        for x in np.random.default_rng(0).normal(size=(8, 2)).tolist():
+            total = total + (model(x) - 1) ** 2
+        for detail in (0, "modules", "repeats"):
+            folded = check(trace(total, model).fold(detail))
+            assert (folded.output.scope, folded.output.value) == ("", total.data)
+            assert [node.size for node in folded.nodes if node.operation == "add"][-2:] == [7, 1]
+
+    def test_what_two_turns_share_is_outside(self) -> None:
+        ws = [Value(float(k)) for k in range(8)]
+        terms = [(ws[k] * ws[(k + 1) % 8]).tanh() for k in range(8)]
+        total: Any = sum(terms) * 2
+        folded = check(trace(total).fold("repeats"))
+        leaf = folded.nodes[0]
+        assert (leaf.kind, leaf.scope, leaf.count, leaf.size) == ("leaf", "", 8, 8)
+
+    def test_rows_side_by_side(self) -> None:
+        ends = []
+        for k in range(5):
+            y = Value(float(k))
+            for _ in range(6):
+                y = y.tanh()
+            ends.append(y)
+        total: Any = sum(ends) * 2
+        folded = check(trace(total).fold("repeats"))
+        row = next(node for node in folded.nodes if node.operation == "tanh")
+        assert (row.count, row.in_a_row, row.size) == (6, True, 30)
+        (box,) = folded.scopes
+        assert (box.count, box.in_a_row, row.scope) == (5, False, box.id)
+
     def test_unrolled_training(self) -> None:
         w = Value(0.5)
         for _ in range(20):
@@ -376,6 +409,26 @@ class TestModules:
         assert "data" not in graph.fold(0).to_dot().split("Two")[1].split("]")[0]
         assert json.loads(graph.fold(0).to_json())["nodes"][1]["value"] is None
         assert str(graph.fold(0)).splitlines()[3] == "    s0 Two: 2 nodes"
+
+    def test_arguments_are_counted_and_not_told_apart(self) -> None:
+        class Pair(nn.Module):
+            def forward(self, x: Any, y: Any, z: Any) -> Any:
+                return x * x + (y - z)
+
+        x, y, z = (Value(float(k), label=name) for k, name in enumerate("ab1"))
+        z.label = "b2"
+        y.label = "b1"
+        folded = check(trace(Pair()(x, y, z) * 2).fold(0))
+        node = only(folded, "Pair")
+        assert [(folded._by_id[edge.source].label, edge.position) for edge in folded.edges
+                if edge.target == node.id] == [("a", 0), ("b*", 1)]  # fmt: skip
+        assert [n.count for n in folded.nodes if n.label == "b*"] == [2]
+
+    def test_what_has_no_gradient_is_no_parameter(self) -> None:
+        drop = nn.Dropout(0.5, rng=0)
+        x = Tensor(np.ones((2, 2)), requires_grad=True)
+        node = only(check(trace(drop(x).sum()).fold(0)), "Dropout(0.5)")
+        assert node.parameters == 0
 
     def test_the_result_may_be_inside(self) -> None:
         _, graph = stack(1)
@@ -457,20 +510,25 @@ class TestModules:
         assert sorted(node.size for node in shared) == [16, 33, 304]
 
     def test_a_part_that_is_not_in_one_piece_stays_open(self) -> None:
-        """Two generators, of which each goes on with what the other has made."""
+        """Two generators, of which each goes on with what the other has made, inside one part."""
         def part(name: str, x: Any) -> Generator[Any, Any, None]:
             with tg.scope(name):
                 y = yield x.tanh()
                 yield y.sin()
 
-        one, two = part("one", Value(0.5)), part("two", Value(0.25))
-        first = next(one)
-        second = next(two)
-        y = one.send(second) + two.send(first)
-        del one, two
-        folded = check(trace(y).fold(0))
-        assert folded.output.value == y.data
-        assert sum(node.size for node in folded.nodes) == len(trace(y).nodes)
+        with tg.scope("both"):
+            one, two = part("one", Value(0.5)), part("two", Value(0.25))
+            here, there = copy_context(), copy_context()
+            first, second = here.run(next, one), there.run(next, two)
+            y = here.run(one.send, second) + there.run(two.send, first)
+            here.run(one.close), there.run(two.close)
+        assert [one.kind for one in trace(y).scopes] == ["both", "one", "two"]
+        folded = check(trace(y * 3).fold(1))
+        assert [one.kind for one in folded.scopes] == ["both"]
+        assert content(folded) == {
+            "leaf": 2, "tanh": 2, "sin": 2, "add": 1, "constant": 1, "multiply": 1,
+        }
+        assert content(check(trace(y * 3).fold(0)))["both"] == 1
 
     def test_calls_in_threads(self) -> None:
         model = scalar.MLP(2, [4, 1], rng=0)
@@ -502,6 +560,13 @@ class TestNeurons:
         outputs = [node.value for node in graph.nodes if node.operation == "relu"]
         np.testing.assert_array_equal(folded.nodes[1].value, outputs[:16])
         np.testing.assert_array_equal(folded.nodes[2].value, outputs[16:])
+
+    def test_names_are_short_also_inside_of_a_loop(self) -> None:
+        model = scalar.MLP(2, [6, 6, 1], rng=0)
+        dot = trace(model([1.0, 2.0]), {"net": model}).to_dot(detail="repeats")
+        assert "{w.*}|{data" in dot  # in a loop, a neuron, a layer, a network
+        assert "{leaf|" not in dot
+        assert 'label="neurons.*: ReLUNeuron(6) × 6"' in dot
 
     def test_a_neuron_of_another_shape_stays_apart(self) -> None:
         layer = scalar.Layer(2, 9, rng=0)

@@ -94,6 +94,25 @@ def different_scalars() -> str:
     return scalars(is_random=True)
 
 
+def batch() -> str:
+    """A network of numbers on eight examples: calls, neurons and terms are folded."""
+    model = tg.nn.scalar.MLP(2, [4, 4, 1])
+    for k, parameter in enumerate(model.parameters()):
+        parameter.data = 0.0625 * (k * 5 % 11 - 5)
+    losses = [(model([k / 8, 1 - k / 4]) - k % 2) ** 2 for k in range(8)]
+    return tg.trace(sum(losses) / 8, model).to_dot(legend=True)
+
+
+def loop() -> str:
+    """A recurrent network: one turn stands for all, and a dashed edge leads to the next."""
+    W, U = (tg.Tensor(np.eye(3) / k, requires_grad=True, label=label) for k, label in ((2, "W"),
+            (4, "U")))  # fmt: skip
+    h = tg.Tensor(np.zeros((2, 3)), label="start")
+    for k in range(12):
+        h = np.maximum(np.full((2, 3), k / 8) @ W + h @ U, 0)
+    return tg.trace((h * h).mean()).to_dot()
+
+
 def folded() -> str:
     """Closed modules, and a chain that is one node with a count."""
     model = tg.nn.MLP([2, 3, 1], activation="tanh", weight_init="constant", rng=0)
@@ -113,7 +132,7 @@ def stripes() -> str:
 DRAWINGS: dict[str, Callable[[], str]] = {
     function.__name__: function
     for function in (classic, shared, two_layers, left_to_right, changed, wide, constant_scalars,
-                     different_scalars, folded, stripes)
+                     different_scalars, folded, stripes, batch, loop)
 }  # fmt: skip
 
 

@@ -114,6 +114,12 @@ class TestFound:
             letters += [("a", (-1,)), ("b", (-2,)), ("c", (3 * k + (k == 3),))]
         assert read(letters) == "(abc)3abcabcabc"
 
+    def test_a_first_turn_that_is_wired_otherwise_is_apart(self) -> None:
+        letters: list[Letter] = []
+        for k in range(6):
+            letters += [("a", (-1,)), ("b", (2 * k if k else -2,))]
+        assert read(letters) == "ab(ab)5"
+
     def test_letters_that_come_early_do_not_hide_a_loop(self) -> None:
         letters = [("a", (-1,)), *[("ab"[k % 2], (k,)) for k in range(8)]]
         assert read(letters).count("4") == 1
@@ -221,6 +227,17 @@ class TestSlots:
         assert layout.boxes == [(1, 3, -1, False, 3, True)]
         assert layout.plates == [(1, 3, 0), (1, 2, 1)]
         assert layout.times == [1, 4, 1]
+
+    def test_rows_side_by_side_are_in_a_box(self) -> None:
+        """Four rows of four: 16 in a row would be something else."""
+        letters: list[Letter] = [("x", ())]
+        for row in range(4):
+            letters += [("a", (4 * row + k if k else 0,)) for k in range(4)]
+        assert read(letters) == "x((a)4*)4"
+        layout = self.pattern(letters).layout()
+        assert layout.boxes == [(1, 2, -1, False, 4, False)]
+        assert (layout.times, layout.in_a_row) == ([1, 4], [False, True])
+        assert layout.plates == [(1, 2, 0), (1, 2, 1)]
 
     @given(programs())
     def test_an_operation_has_the_slot_of_the_first_turn(self, letters: list[Letter]) -> None:

@@ -213,7 +213,8 @@ class TestNames:
                 return self.said
 
         for said in ("Odd(" + "x" * 100 + ")", "an odd one", "Odd(\n)", ""):
-            (one,) = trace(Odd(said)(Tensor([1.0], requires_grad=True)).sum()).scopes
+            odd = Odd(said)
+            (one,) = trace(odd(Tensor([1.0], requires_grad=True)).sum()).scopes
             assert one.title == "Odd"
 
     def test_a_description_that_fails(self) -> None:
@@ -224,7 +225,8 @@ class TestNames:
             def __repr__(self) -> str:
                 raise RuntimeError("no")
 
-        (one,) = trace(Rude()(Tensor([1.0], requires_grad=True)).sum()).scopes
+        rude = Rude()
+        (one,) = trace(rude(Tensor([1.0], requires_grad=True)).sum()).scopes
         assert (one.kind, one.title) == ("Rude", "Rude")
 
     def test_an_owner_that_is_gone(self) -> None:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 import tinygrad_init as tg
 from tinygrad_init import Tensor, Value
+from tinygrad_init.autograd.tape import youngest_first
 from tinygrad_init.graph import Graph, trace
-from tinygrad_init.graph.terms import Term, terms
+from tinygrad_init.graph.names import Named
+from tinygrad_init.graph.terms import Term, in_formulas, terms
 
 
 def told(graph: Graph) -> list[Term]:
@@ -125,6 +127,35 @@ class TestFormulas:
         (term,) = told(trace(cube(x)))
         assert term.formula == r"\frac{\partial n_{1}}{\partial x}"
         assert term.amount == 12.0
+
+
+LABELS = ["w", "w1", "w_1", "n1", "<b>", "two words", "\u03b7", "y", "x"]
+
+
+class TestNames:
+    @pytest.mark.parametrize(("labels", "symbols"), [
+        (("a", "w_1"), ["a", "w_{1}"]),
+        (("w1", "w_1"), ["n_{0}", "n_{1}"]),  # one symbol for two labels
+        (("a", "a"), ["n_{0}", "n_{1}"]),
+        (("n1", "<b>"), ["n_{0}", "n_{1}"]),
+        (("two words", " "), [r"\text{two words}", "n_{1}"]),
+    ])  # fmt: skip
+    def test_in_formulas(self, labels: tuple[str, str], symbols: list[str]) -> None:
+        a, b = Value(2.0, label=labels[0]), Value(3.0, label=labels[1])
+        assert [term.formula for term in told(trace(a * b))] == symbols[::-1]
+
+    @given(st.lists(st.sampled_from(LABELS), min_size=2, max_size=2), st.sampled_from([" ", "w"]))
+    def test_are_those_of_an_explanation(self, labels: list[str], third: str) -> None:
+        """A result and a leaf without a label get default names there, so these have labels."""
+        a, b, c = (Value(k, label=label) for k, label in zip((2.0, 3.0, 5.0), (*labels, third),
+                   strict=True))  # fmt: skip
+        y = (a * b).tanh() * c + 7.0
+        y.label = "loss"
+        named = Named(youngest_first(y, everything=True), a, None, None, {})
+        graph = trace(y)
+        symbols = in_formulas(graph.nodes)
+        by_value = {node.value: symbols[node.id] for node in graph.nodes if node.value != 7.0}
+        assert by_value == {node.data: named.symbol(node) for node in youngest_first(y)}
 
 
 class TestWhatIsNotKnown:

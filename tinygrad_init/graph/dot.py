@@ -18,6 +18,7 @@ from .parts import Edge, GraphNode, GraphScope, equations, names, short_labels
 
 FONT = "Arial"  #: a list would not be found in the table of widths that serves where no fonts are
 MARGIN = "0.12,0.04"  #: inches; leaves room where the reader's font is wider than the one measured
+MAX_SMALL = 12  #: nodes and boxes of a graph that gets a small legend
 _LETTER, _COMPARTMENT = 6.5, 17.0  #: points: the usual width of a letter, and what goes around it
 
 #: operations whose arguments may change places; the others get their edges numbered
@@ -85,7 +86,8 @@ def to_dot(
         back = {"style": "dashed", "constraint": "false"} if edge.carried else {}
         drawing.edge(edge.source, edge.target, label=position, **back)
     if legend:
-        _add_keys(drawing, [kind for kind in STYLES if kind in kinds.values()], is_coloured)
+        present = [kind for kind in STYLES if kind in kinds.values()]
+        _add_keys(drawing, present, is_coloured, len(nodes) + len(scopes) <= MAX_SMALL)
     return str(drawing.source)
 
 
@@ -122,17 +124,21 @@ def in_stripes(node: GraphNode) -> bool:
     return isinstance(node.colour, tuple) and len(set(node.colour)) > 1
 
 
-def _add_keys(drawing: Any, kinds: Iterable[str], is_coloured: bool) -> None:
+def _add_keys(
+    drawing: Any, kinds: Iterable[str], is_coloured: bool, is_small: bool = False
+) -> None:
     """A box of keys along the drawing: what the outlines mean. They are no nodes of the graph.
 
-    The class tells them apart in an SVG; the invisible edges keep them in a row.
+    The class tells them apart in an SVG; the invisible edges keep them in a row. Beside a small
+    graph they are small, and the box has no title, so that most of the picture is the graph.
     """
-    box = _box("key", "legend", tooltip="", **{"class": "key"})
+    title, around = ("", "6") if is_small else ("legend", "10")
+    room = {"fontsize": "10", "height": "0.2", "margin": "0.08,0.02"} if is_small else {}
+    box = _box("key", title, tooltip="", margin=around, **{"class": "key"})
     keys = {f"key_{kind}": kind for kind in kinds}
     for key, kind in keys.items():
-        box.node(
-            key, label=KEYS[kind], fontsize="11", **{"class": "key"}, **_look(kind, is_coloured)
-        )
+        look = {"fontsize": "11", "class": "key", **room, **_look(kind, is_coloured)}
+        box.node(key, label=KEYS[kind], **look)
     for one, following in pairwise(keys):
         box.edge(one, following, style="invis")
     drawing.subgraph(box)
@@ -148,8 +154,8 @@ def _box(name: str, title: str, **attributes: str) -> Any:
         graph_attr={
             "label": graphviz.nohtml(_escape(shown)), "labeljust": "l", "style": "rounded",
             "color": EDGE, "fontcolor": EDGE, "fontname": FONT, "fontsize": "12", "margin": "10",
-            "tooltip": graphviz.nohtml(_escape(shown, _IN_TOOLTIP)), **attributes,
-        },
+            "tooltip": graphviz.nohtml(_escape(shown, _IN_TOOLTIP)),
+        } | attributes,
     )
 
 
@@ -163,12 +169,13 @@ def _compartments(node: GraphNode, label: str) -> Rows:
 
 def facts(node: GraphNode) -> list[list[str]]:
     """The lower compartments, line by line: the value, then the gradient."""
+    at_most = 0 if node.is_range else text.MAX_ENTRIES
     if node.kind == "constant" and not node.shape:
-        return [text.lines(node.value)]
+        return [text.lines(node.value, at_most)]
     has_value = node.kind != "module" or node.value is not None
-    shown = [fact("data now" if node.changed else "data", node.value)] if has_value else []
+    shown = [fact("data now" if node.changed else "data", node.value, at_most)] if has_value else []
     if node.gradient is not None:
-        shown.append(fact("grad", node.gradient))
+        shown.append(fact("grad", node.gradient, at_most))
     if node.unavailable:
         shown.append(["grad unavailable"])
     return shown
@@ -200,9 +207,9 @@ def _contents(node: GraphNode) -> list[str]:
     return [f"{many:,} {what}{'' if many == 1 else 's'}" for many, what in numbers if many]
 
 
-def fact(word: str, value: object) -> list[str]:
+def fact(word: str, value: object, at_most: int = text.MAX_ENTRIES) -> list[str]:
     """``data 2``; the rows of a matrix go below the word."""
-    rows = text.lines(value)
+    rows = text.lines(value, at_most)
     return [word, *rows] if len(rows) > 1 else [f"{word} {rows[0]}"]
 
 

@@ -60,13 +60,7 @@ def by_entries(told: Told, place: tuple[int, ...]) -> tuple[Article, list[Sum]]:
     found = flows(told.uses[told.x], told.gradients, place)
     total = sum_of(told, found, place)
     blocks = [*chain(told, found), *_one_entry(told, found, total, place)]
-    return Article(title(told), blocks), [total]
-
-
-def title(told: Told) -> str:
-    """Of the article."""
-    named = told.named
-    return f"How {verbatim(named.word(told.y))} depends on {verbatim(named.word(told.x))}"
+    return Article(told.named.title(told.y, told.x), blocks), [total]
 
 
 # The chain of matrices.

@@ -14,6 +14,7 @@ import numpy as np
 from ..autograd import Node
 from ..autograd.tape import data_of
 from . import parts, scopes, symbols, text
+from .article import verbatim
 from .backward import Changes
 from .naming import names_of
 from .parts import Edge, GraphNode
@@ -46,7 +47,7 @@ class Named:
             if default not in taken:
                 self._labels.setdefault(node, default)
         self._words = Counter(self._labels.values())
-        self._wishes = Counter(map(symbols.symbol_of, self._labels.values()))
+        self._symbols = symbols.own(self._labels)
 
     def word(self, node: Any) -> str:
         """The label or the id, on one line; a constant array has an id, too."""
@@ -56,11 +57,23 @@ class Named:
 
     def symbol(self, node: Any) -> str:
         """The same in a formula, for labels that can stand in one."""
-        wish = symbols.symbol_of(self._label(node))
-        return wish if wish and self._wishes[wish] == 1 else f"n_{{{self._numbers[id(node)]}}}"
+        own = self._symbols.get(node) if isinstance(node, Node) else None
+        return own or symbols.of_id(f"n{self._numbers[id(node)]}")
 
     def _label(self, node: Any) -> str:
         return self._labels.get(node, "") if isinstance(node, Node) else ""
+
+    def title(self, y: Node, x: Node) -> str:
+        """Of an article; what has no label is told by what made it, a result by its whole part."""
+        part = scopes.outermost(y.scope)
+        result, end = self._origin(y, part.name if part else ""), self._origin(x)
+        y_word, x_word = verbatim(self.word(y)), verbatim(self.word(x))
+        return f"How {y_word}{result and f'{result},'} depends on {x_word}{end}"
+
+    def _origin(self, node: Node, part: str = "") -> str:
+        if node.operation is None or not symbols.is_id(self.word(node)):
+            return ""
+        return f", the result of {verbatim(text.label(part or node.operation.name))}"
 
     def operands(self, node: Node) -> list[str]:
         """The arguments of an operation in formulas; a constant number stands for itself."""

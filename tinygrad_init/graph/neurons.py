@@ -13,7 +13,7 @@ from ..autograd import F, Node
 from ..autograd.tape import data_of
 from . import symbols, text
 from .article import Article, Block, Heading, Paragraph, Table, Tone, code, verbatim
-from .entries import Told, add_up, chain, formulas, sum_of, title
+from .entries import Told, add_up, chain, formulas, sum_of
 from .sums import Flow, Sum, flows
 
 Array = NDArray[Any]
@@ -65,7 +65,7 @@ def by_neurons(told: Told, places: Sequence[tuple[int, ...]]) -> tuple[Article, 
         *_terms(told, found, places),
         *chain(told, found[0]),
     ]
-    return Article(title(told), blocks), sums
+    return Article(told.named.title(told.y, told.x), blocks), sums
 
 
 # All the way: weights, what is computed from them, and the gradients that come back.

@@ -12,7 +12,9 @@ style sheet in the SVG maps them to the dark ones where the page around the draw
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from itertools import accumulate, pairwise
 
 PAPER, INK = "#FFFFFF", "#1B1B1B"
 EDGE = "#666666"  #: edges, boxes around scopes, and their text
@@ -44,6 +46,7 @@ CLASSES = (
 CLASS_INK = "#111111"
 UNCLASSED = PAPER
 MAX_STRIPES = 32  #: in a node; more classes are only written
+MIN_STRIPE = 0.01  #: of the width of a node, a few points: Graphviz takes 0 for no width given
 MAX_WIDTH = 4  #: as many widths of outline tell apart classes that share a fill
 
 #: what each of the above becomes on dark paper; the fills of classes stay
@@ -72,14 +75,25 @@ def of_class(number: int) -> dict[str, str]:
 
 
 def of_classes(numbers: Iterable[int]) -> dict[str, str]:
-    """How an array is painted whose entries have classes: a stripe for each, behind its text.
+    """How an array is painted whose entries have classes: a stripe for each, as wide as it is big.
 
-    >>> of_classes([0, 1, 0])["fillcolor"].count(":")
-    1
+    The smallest ones are wide enough to be seen; of too many classes the largest have stripes.
+
+    >>> of_classes([0, 1, 0])["fillcolor"]
+    '#9A93E0;0.6667:#EF7659'
     """
-    fills = [CLASSES[one % len(CLASSES)] for one in dict.fromkeys(numbers)][:MAX_STRIPES]
-    style = {"style": "filled"} if len(fills) == 1 else {"shape": "box", "style": "striped"}
-    return {"fillcolor": ":".join(fills), "color": CLASS_INK, "fontcolor": CLASS_INK, **style}
+    counted = Counter(numbers)
+    largest = dict(counted.most_common(MAX_STRIPES))
+    sizes = {number: size for number, size in counted.items() if number in largest}
+    fills = [CLASSES[number % len(CLASSES)] for number in sizes]
+    look = {"fillcolor": fills[0], "color": CLASS_INK, "fontcolor": CLASS_INK}
+    if len(sizes) == 1:
+        return look | {"style": "filled"}
+    wide = [max(size / sum(sizes.values()), MIN_STRIPE) for size in sizes.values()]
+    ends = [round(end / sum(wide), 4) for end in accumulate(wide, initial=0.0)]
+    for k, (begin, end) in enumerate(pairwise(ends[:-1])):  # the last one gets the rest
+        fills[k] += f";{end - begin:.4g}"
+    return look | {"fillcolor": ":".join(fills), "shape": "box", "style": "striped"}
 
 
 # Where a page says which way it is. Notebooks do not let their outputs know by the standard

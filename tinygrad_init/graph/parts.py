@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from . import text
 from .local import Recipe
 
@@ -19,7 +21,8 @@ class GraphNode:
     """One node of a traced computation, as it was when it was traced.
 
     Attributes:
-        id: ``"n0"``, ``"n1"``, ..., oldest first.
+        id: ``"n0"``, ``"n1"``, ..., oldest first; in a folded graph that of the oldest node that it
+            stands for, and for a module that of its scope.
         kind: ``"leaf"`` (a Value or Tensor that no operation made), ``"operation"`` (the
             result of one), ``"constant"`` (a number or array that went into an operation), or
             ``"module"`` (in a folded graph: a closed part, with all that it computes).
@@ -44,15 +47,16 @@ class GraphNode:
         scope: the id of the innermost :class:`GraphScope` that it belongs to, or empty.
         held_by: of a leaf: which of the modules that were called hold it, as in ``module`` of a
             :class:`GraphScope`.
-        count: how many alike it stands for in a folded graph, within the box around it. It then has
-            the ``value`` and ``gradient`` of all of them, along a new first axis.
+        count: how many alike it stands for in a folded graph, within the box around it.
         in_a_row: whether these follow each other, each computed from the one before.
-        size: how many nodes of the whole graph it stands for, with all that is inside.
+        size: how many nodes of the whole graph it stands for, with all that is inside. A node that
+            is no module and stands for several has the ``value`` and ``gradient`` of all of them,
+            along a new first axis.
         parameters: of a module: how many numbers there are in the leaves inside which a gradient
             flows to.
 
-    A module has the shape, value and gradient of its result, if it has one result; else they are
-    ``()`` and ``None``.
+    A module has the shape, value and gradient of its result, or of all such results along a new
+    first axis; without one result they are ``()`` and ``None``.
     """
 
     id: str
@@ -77,6 +81,11 @@ class GraphNode:
     in_a_row: bool = False
     size: int = 1
     parameters: int = 0
+
+    @property
+    def is_range(self) -> bool:
+        """Whether ``value`` has the numbers of several, of which a reader wants the range."""
+        return np.ndim(self.value) > len(self.shape)
 
 
 class Edge(NamedTuple):

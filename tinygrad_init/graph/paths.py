@@ -12,7 +12,7 @@ import numpy as np
 from ..autograd import Node
 from ..autograd.tape import data_of
 from . import symbols
-from .article import Article, Block, Formula, Items, Paragraph, Table, code, verbatim
+from .article import Article, Block, Formula, Items, Paragraph, Table, code
 from .formula import as_text
 from .names import Named
 from .slopes import slope
@@ -53,8 +53,7 @@ def by_paths(through: Between, named: Named, shown: int) -> tuple[Article, Sum]:
         ),
         _sum(total, found, named.digits),
     ]
-    title = f"How {verbatim(named.word(y))} depends on {verbatim(named.word(x))}"
-    return Article(title, blocks), found
+    return Article(named.title(y, x), blocks), found
 
 
 def _path(way: Way) -> Path:

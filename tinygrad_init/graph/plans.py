@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..autograd.capture import Plan
+from .graph import Graph
 from .parts import Edge, GraphNode
-from .trace import Graph
 
 
 def plan_graph(plan: Plan) -> Graph:

@@ -84,22 +84,31 @@ class _Search:
         found: list[Token] = []
         done = 0
         for begin, end in self._stretches(period):
-            begin = max(begin, done)
-            while begin + period * self.least <= end and self.failures < MAX_FAILURES:
-                times, in_a_row = self._turns(begin, period, (end - begin) // period)
-                if times < self.least:
-                    self.failures += 1
-                    begin += 1
-                    continue
-                found += self.tokens[done:begin]
-                done = begin + times * period
-                turn = tuple(self.tokens[begin : begin + period])
-                ends = self.tokens[begin].first, self.tokens[done - 1].last
-                found.append(Token(*ends, turn, times, in_a_row))
-                begin = done
+            for plate, following in self._in_stretch(max(begin, done), end, period):
+                found += self.tokens[done : following - plate.times * period]
+                found.append(plate)
+                done = following
         if found:
             self.tokens = found + self.tokens[done:]
             self.letters = np.array([self._letter(token) for token in self.tokens], np.intp)
+
+    def _in_stretch(self, begin: int, end: int, period: int) -> list[tuple[Token, int]]:
+        """Plates, each with the token after it; turns begin with the first letter if they can."""
+        found: list[tuple[Token, int]] = []
+        for start in range(begin, begin + period):
+            while start + period * self.least <= end and self.failures < MAX_FAILURES:
+                times, in_a_row = self._turns(start, period, (end - start) // period)
+                following = start + times * period
+                if times >= self.least:
+                    turn = tuple(self.tokens[start : start + period])
+                    ends = turn[0].first, self.tokens[following - 1].last
+                    found.append((Token(*ends, turn, times, in_a_row), following))
+                else:
+                    self.failures += 1
+                start = following
+            if found:
+                break
+        return found
 
     def _stretches(self, period: int) -> list[tuple[int, int]]:
         """Where each letter is the one ``period`` before it, for long enough."""
@@ -161,7 +170,7 @@ class Layout(NamedTuple):
     Attributes:
         boxes: outer ones before inner ones.
         plates: the first slot, the slot after the last, and how many plates are around it. A plate
-            of one slot or of one box is no box: the slot or the box is there so many times.
+            of one slot or of one scope is no box: the slot or the scope is there so many times.
         times, in_a_row: for each slot, how many like it there are in the box around it.
     """
 
@@ -257,12 +266,8 @@ def _repeated(turn: Pattern, plate: Token) -> Pattern:
     size, times = len(turn.slots), plate.times
     turns = np.vstack([np.repeat(np.arange(times), size), np.tile(turn.turns, times)])
     slots = np.tile(turn.slots, times)
-    is_one = len(plate.turn) == 1 and (turn.box or turn.width == 1)
-    # One box, or one slot: it gets the count, in place of a box around it.
-    box, parts = (turn.box, turn.parts) if is_one else ("plate", ((0, turn),))
-    if is_one:
-        times *= turn.times
-    in_a_row = plate.in_a_row or (bool(is_one) and turn.in_a_row)
-    if is_one and turn.is_plate:
-        parts = ((0, Pattern(turn.slots, turn.turns, turn.width, turn.parts, is_plate=True)),)
-    return Pattern(slots, turns, turn.width, parts, box, times, in_a_row, is_plate=True)
+    if len(plate.turn) == 1 and not turn.is_plate:  # it gets the count, without a box around it
+        box, parts = turn.box, turn.parts
+    else:
+        box, parts = "plate", ((0, turn),)
+    return Pattern(slots, turns, turn.width, parts, box, times, plate.in_a_row, is_plate=True)

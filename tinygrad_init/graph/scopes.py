@@ -91,6 +91,11 @@ def _chain(inner: scope | None) -> list[scope]:
     return chain
 
 
+def outermost(inner: scope | None) -> scope | None:
+    """The whole part of the program that a scope is in."""
+    return _chain(inner)[-1] if inner else None
+
+
 def _known(of_nodes: Iterable[scope | None]) -> dict[int, scope]:
     """Each scope once, outer ones before inner ones, by identity."""
     found: dict[int, scope] = {}

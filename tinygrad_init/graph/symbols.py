@@ -9,14 +9,17 @@ r"""Nodes and numbers in formulas: what stands for them in LaTeX.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from . import text
 from .formula_tree import GREEK_LETTERS
+
+Key = TypeVar("Key", bound=Hashable)
 
 MAX_LETTERS = 24  #: of a label that a formula can carry
 GREEK = {letter: "\\" + name for name, letter in GREEK_LETTERS.items()}
@@ -42,6 +45,26 @@ def symbol_of(label: str) -> str:
         return ""
     words = " ".join(re.split("[ _]+", label))
     return _upright(words) if words.isalnum() else rf"\text{{{words}}}"
+
+
+def own(labels: Mapping[Key, str]) -> dict[Key, str]:
+    """For labels that can stand in a formula, their symbols, where no two labels have the same one.
+
+    >>> own({1: "w", 2: "x1", 3: "x_1", 4: "<b>"})
+    {1: 'w'}
+    """
+    wishes = {key: symbol_of(label) for key, label in labels.items()}
+    uses = Counter(wishes.values())
+    return {key: wish for key, wish in wishes.items() if wish and uses[wish] == 1}
+
+
+def of_id(name: str) -> str:
+    """What stands for a node without a symbol of its own.
+
+    >>> of_id("n12"), of_id("s2")  # a closed module
+    ('n_{12}', 's_{2}')
+    """
+    return f"{name[0]}_{{{name[1:]}}}"
 
 
 def is_id(label: str) -> bool:

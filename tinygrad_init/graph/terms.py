@@ -6,7 +6,7 @@ what was added, and what the sum was then, kept for each use.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,14 +90,11 @@ def in_formulas(nodes: Sequence[GraphNode]) -> dict[str, str]:
 
     A constant that is a number stands for itself.
     """
-    wished = {node.id: symbols.symbol_of(text.label(node.label)) for node in nodes}
-    uses = Counter(wished.values())
+    own = symbols.own({node.id: text.label(node.label) for node in nodes})
     return {
         node.id: symbols.factor(node.value)
         if node.kind == "constant" and node.shape == ()
-        else wished[node.id]
-        if wished[node.id] and uses[wished[node.id]] == 1
-        else f"{node.id[0]}_{{{node.id[1:]}}}"
+        else own.get(node.id) or symbols.of_id(node.id)
         for node in nodes
     }
 

@@ -133,15 +133,15 @@ def _summary(array: np.ndarray[Any, Any]) -> str:
     return f"all {number(low)}" if low == high else f"{number(low)} … {number(high)}"
 
 
-def inline(value: Any) -> str:
+def inline(value: Any, at_most: int = MAX_INLINE) -> str:
     """A number or an array on one line.
 
     >>> inline(np.array([[1.0, 2.0], [3.0, 4.0]])), inline(2.5)
     ('[[1, 2], [3, 4]]', '2.5')
     """
     array = np.asarray(value)
-    rows = lines(value, MAX_INLINE)
-    if array.ndim < 2 or array.size > MAX_INLINE or array.size == 0:
+    rows = lines(value, at_most)
+    if array.ndim < 2 or array.size > at_most or array.size == 0:
         return rows[0]
     brackets = array.ndim - 1
     return "[" * brackets + ", ".join(rows) + "]" * brackets

@@ -59,13 +59,14 @@ def _some(names: list[str]) -> str:
 
 def _line(node: GraphNode, name: str, equation: str) -> str:
     told = head(node, name) + (f" = {equation}" if equation else "")
+    at_most = 0 if node.is_range else text.MAX_INLINE
     facts = [f"{text.shape(node.shape)}"] if node.shape else []
     if node.kind == "module":
         facts.append(f"{node.size:,} nodes")
     if node.kind != "module" or node.value is not None:
-        facts.append(f"data {'now ' if node.changed else ''}{text.inline(node.value)}")
+        facts.append(f"data {'now ' if node.changed else ''}{text.inline(node.value, at_most)}")
     if node.gradient is not None:
-        facts.append(f"grad {text.inline(node.gradient)}")
+        facts.append(f"grad {text.inline(node.gradient, at_most)}")
     if node.unavailable:
         facts.append("grad unavailable")
     if node.line:
