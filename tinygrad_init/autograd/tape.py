@@ -296,10 +296,8 @@ def _pass_on(
     """The step itself: add to ``gradients`` what it gives."""
     operation, (params, arithmetic) = node.operation, node.how
     assert operation is not None
-    if arithmetic != current().arithmetic:
-        raise errors.other_arithmetic(node)
     is_marked = node.evidence is not None
-    if is_marked or node.age < _last_change[0]:
+    if is_marked or node.age < _last_change[0] or arithmetic != current().arithmetic:
         _refuse_changed(node)
     arguments = node._first if node._rest is ALL else _arguments(node)
     rules: Sequence[Any] = operation.rules
@@ -344,8 +342,10 @@ def _one_for_each(rule: Any, operands: Sequence[Any], params: Mapping[str, Any])
 
 
 def _refuse_changed(node: Node) -> None:
-    """Raise if a rule would read a value that was overwritten after it was recorded."""
+    """Raise in another arithmetic, or if a rule would read a value that was overwritten since."""
     assert node.operation is not None
+    if node.arithmetic != current().arithmetic:
+        raise errors.other_arithmetic(node)
     values = (node, *node.arguments)
     steps = node.operation.steps * (1 if not node.operation.is_variadic else len(values) - 1)
     for argument, (rule, reads) in zip(values[1:], steps, strict=True):
