@@ -697,3 +697,12 @@ def test_an_array_without_entries_has_none_to_work_out() -> None:
     empty = Tensor(np.zeros((0, 3)), requires_grad=True)
     with pytest.raises(DataError, match=r"shape \(0, 3\) has no entry"):
         EXPLAIN(empty.sum(), wrt=empty)
+
+
+def test_nan_and_inf_are_not_called_roundings() -> None:
+    x = Value(math.nan, label="x")
+    told = str(tg.explain((x * 2.0) ** 2, wrt=x))
+    assert "2 n₂ · 2 = nan · 2 = nan" in told
+    assert "dy/dx = nan" in told
+    x = Value(1e200, label="x")
+    assert "x · x = 1·10²⁰⁰ · 1·10²⁰⁰ ≈ ∞" in str(tg.explain(x * x * x, wrt=x))  # that is one
