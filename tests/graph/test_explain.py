@@ -706,3 +706,22 @@ def test_nan_and_inf_are_not_called_roundings() -> None:
     assert "dy/dx = nan" in told
     x = Value(1e200, label="x")
     assert "x · x = 1·10²⁰⁰ · 1·10²⁰⁰ ≈ ∞" in str(tg.explain(x * x * x, wrt=x))  # that is one
+
+
+def test_long_paths_are_written_so_that_they_can_be_told_apart() -> None:
+    x = Value(1.1, label="x")
+    z = x
+    for _ in range(6):  # 729 paths of up to 18 steps, of which a few are written out
+        z = z * z.sin() + z
+    told = str(tg.explain(z, wrt=x, shown=40)).replace("\n   ", " ").replace("\n    ", " ")
+    routes = re.findall(r"^\d+\. (.*?):", told, re.M)
+    assert len(routes) == len(set(routes)) == 40
+
+
+def test_paths_that_part_in_nothing_but_the_argument_say_which() -> None:
+    x = Value(1.1, label="x")
+    z = x
+    for _ in range(7):
+        z = z * 1 + 0
+    told = str(tg.explain(z * z, wrt=x)).replace("\n   ", " ")
+    assert re.findall(r"\(as argument \d\)", told) == ["(as argument 1)", "(as argument 2)"]

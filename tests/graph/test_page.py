@@ -301,7 +301,7 @@ def worked(graph: Graph) -> list[str]:
 def test_a_changed_number_is_not_put_into_an_equation_that_it_does_not_fulfil() -> None:
     speed = Tensor(2.0, requires_grad=True, label="speed")
     way = speed * 3.0
-    speed.data = 5.0  # type: ignore[assignment]
+    speed.data = 5.0
     assert worked(trace(way)) == [
         "speed = 5 (leaf, now)",
         "n1 = 3 (constant)",
