@@ -725,3 +725,19 @@ def test_paths_that_part_in_nothing_but_the_argument_say_which() -> None:
         z = z * 1 + 0
     told = str(tg.explain(z * z, wrt=x)).replace("\n   ", " ")
     assert re.findall(r"\(as argument \d\)", told) == ["(as argument 1)", "(as argument 2)"]
+
+
+def test_a_label_that_a_formula_cannot_carry_is_told_beside_its_symbol() -> None:
+    a, b = Value(1.0, label="w"), Value(2.0, label="w")
+    assert "Here n₀ is labelled w, n₁ is labelled w." in str(tg.explain(a * b, wrt=a))
+    x = Value(2.0, label="the temperature of the water")
+    told = tg.explain(x * x, wrt=x)
+    assert "Here n₀ is labelled the temperature of the water." in str(told)
+    assert "$n_{0}$ is labelled `the temperature of the water`." in told.to_markdown()
+    assert "is labelled" not in str(tg.explain(x * x, wrt=x, names={"x": x}))
+
+
+def test_of_many_such_labels_a_few_are_told() -> None:
+    values = [Value(1.0, label="w") for _ in range(20)]
+    said = str(tg.explain(math.prod(values[1:], start=values[0]), wrt=values[0], shown=1))
+    assert said.count("is labelled") <= 12
