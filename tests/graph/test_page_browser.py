@@ -153,6 +153,23 @@ class TestSteps:
         assert "All numbers are here" in words(page)
         assert seen(page) == whole
 
+    def test_what_is_written_beside_an_edge_hides_no_number(self, show: OPEN) -> None:
+        a, b, c = (Value(x, label=name) for name, x in {"a": 2.0, "b": -3.0, "c": 10.0}.items())
+        page = show(trace((a * b + c) * Value(-2.0, label="f")))
+        page.keyboard.press("End")
+        for _ in range(6):
+            page.keyboard.press("ArrowLeft")
+            assert page.locator(".badge").is_visible()
+            assert page.evaluate("""() => {
+                const badge = document.querySelector(".badge rect").getBoundingClientRect();
+                return [...document.querySelectorAll(".node .outline")]
+                    .map((outline) => outline.getBoundingClientRect())
+                    .filter((box) => (
+                        Math.min(box.right, badge.right) - Math.max(box.left, badge.left) > 1
+                        && Math.min(box.bottom, badge.bottom) - Math.max(box.top, badge.top) > 1))
+                    .length;
+            }""") == 0
+
     def test_back_is_the_way_it_came(self, show: OPEN) -> None:
         page = show(shared())
         page.keyboard.press("Home")
@@ -706,6 +723,21 @@ class TestScreens:
         page.locator("g.node:not(.gone)").first.click()
         assert page.locator(".card:visible").count() == 1
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    @pytest.mark.parametrize("make", [shared, nested, network])
+    def test_a_whole_step_can_be_read_on_a_phone(
+        self, show: OPEN, make: Callable[[], Graph]
+    ) -> None:
+        page = show(make())
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.keyboard.press("End")
+        while page.locator(".phase").inner_text() != "Forward":
+            page.keyboard.press("ArrowLeft")
+            hidden = page.locator(".words, .words .product").evaluate_all(
+                "(all) => all.map((one) => [one.scrollWidth - one.clientWidth, "
+                "one.scrollHeight - one.clientHeight])"
+            )
+            assert max(map(max, hidden)) <= 1, words(page)
 
     def test_fingers(self, show: OPEN) -> None:
         page = show(shared())
