@@ -170,6 +170,20 @@ class TestSteps:
                     .length;
             }""") == 0
 
+    def test_a_closed_module_at_work_is_not_faint(self, show: OPEN) -> None:
+        page = show(network())
+        if "Close" in page.locator('[data-do="modules"]').inner_text():
+            page.keyboard.press("m")
+        page.keyboard.press("Home")
+        for _ in range(20):
+            page.keyboard.press("ArrowRight")
+            opacity = "(one) => getComputedStyle(one).opacity"
+            at_work = page.locator("g.module.future.active")
+            if at_work.count():
+                assert at_work.evaluate(opacity) == "1"
+                return
+        raise AssertionError("no module was seen at work")
+
     def test_back_is_the_way_it_came(self, show: OPEN) -> None:
         page = show(shared())
         page.keyboard.press("Home")
@@ -738,6 +752,23 @@ class TestScreens:
                 "one.scrollHeight - one.clientHeight])"
             )
             assert max(map(max, hidden)) <= 1, words(page)
+
+    def test_large_text_is_large_in_the_drawing_too(self, show: OPEN) -> None:
+        page = show(network(), detail="operations")
+        page.keyboard.press("m")
+
+        def heights() -> float:
+            page.keyboard.press("Home")
+            page.keyboard.press("0")  # everything, and so smaller than can be read
+            page.keyboard.press("ArrowRight")
+            found: float = page.locator("g.node.active text").first.bounding_box()["height"]
+            return found
+
+        page.set_viewport_size({"width": 700, "height": 500})
+        medium = heights()
+        page.keyboard.press("a")
+        page.keyboard.press("a")
+        assert heights() == pytest.approx(1.5 * medium, rel=0.05)
 
     def test_fingers(self, show: OPEN) -> None:
         page = show(shared())
