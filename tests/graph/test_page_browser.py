@@ -154,8 +154,16 @@ class TestSteps:
         assert seen(page) == whole
 
     def test_what_is_written_beside_an_edge_hides_no_number(self, show: OPEN) -> None:
-        a, b, c = (Value(x, label=name) for name, x in {"a": 2.0, "b": -3.0, "c": 10.0}.items())
-        page = show(trace((a * b + c) * Value(-2.0, label="f")))
+        given = {"a": 2.0, "b": -3.0, "c": 10.0, "f": -2.0}
+        a, b, c, f = (Value(x, label=name) for name, x in given.items())
+        product = a * b
+        product.label = "e"
+        d = product + c
+        d.label = "d"
+        result = d * f
+        result.label = "L"
+        page = show(trace(result))
+        page.set_viewport_size({"width": 1400, "height": 900})
         page.keyboard.press("End")
         for _ in range(6):
             page.keyboard.press("ArrowLeft")
