@@ -164,6 +164,7 @@ class TestSteps:
         result.label = "L"
         page = show(trace(result))
         page.set_viewport_size({"width": 1400, "height": 900})
+        page.reload()
         page.keyboard.press("End")
         for _ in range(6):
             page.keyboard.press("ArrowLeft")
