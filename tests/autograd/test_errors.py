@@ -98,6 +98,7 @@ SPECIAL_OPERANDS: dict[str, Callable[[], list[Any]]] = {
     "where": lambda: [ONE_MASK, x(3), x(3)],
     "concatenate": lambda: [x(2, 3), x(2, 3)],
     "scatter": lambda: [x(2)],
+    "one_hot": lambda: [np.array([0, 2, 1])],
 }
 NEEDED_SETTINGS: dict[str, dict[str, Any]] = {
     "reshape": {"shape": (3, 2)},
@@ -108,6 +109,7 @@ NEEDED_SETTINGS: dict[str, dict[str, Any]] = {
     "scatter": {"index": np.array([0, 1]), "shape": (3,)},
     "bernoulli": {"rng": 0},
     "uniform": {"rng": 0},
+    "one_hot": {"count": 3},
 }
 
 
@@ -321,6 +323,8 @@ WRONG_VALUES: dict[str, list[tuple[Any, Kind]]] = {
              ((1.0, 0), TypeError), (("a", "b"), TypeError), ("ab", TypeError)],
     "dtype": [(complex, KIND), (str, KIND), (object, KIND), ("M8[s]", KIND), (3.5, KIND),
               ("nonsense", KIND)],
+    "count": [(0, TypeError), (-1, TypeError), (1.5, TypeError), (True, TypeError), (None, TypeError),
+              ("a", TypeError), TENSOR_AS_SETTING],
     "getitem.index": NO_INDICES,
     "scatter.index": [(9, SHAPE), (np.array([0, 9]), SHAPE), (np.array([0, 1, 2]), SHAPE),
                       (0.5, (SHAPE, TypeError)), ("a", (SHAPE, TypeError))],

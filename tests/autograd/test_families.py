@@ -393,6 +393,27 @@ def matmul(draw: Draw, empty: bool) -> Call:
     )
 
 
+def affine(draw: Draw, empty: bool) -> Call:
+    """A layer, or several side by side: their biases have an axis in front."""
+    fan_in, fan_out = (draw(st.integers(1, 3)) for _ in range(2))
+    members: Shape = draw(st.sampled_from([(), (), (2,), (1,)]))
+    in_front = a_shape(draw, empty, at_most=1, side=2) if members else a_shape(draw, empty)
+    examples = (draw(st.integers(1, 3)),) if members else ()
+    shared = draw(st.booleans())
+    x = (*in_front, *(() if shared and not in_front else members), *examples, fan_in)
+
+    def by_numpy(x: Array, w: Array, b: Array) -> Array:
+        return np.asarray(np.matmul(x, w) + (b[:, np.newaxis] if members else b))
+
+    def by_torch(x: Any, w: Any, b: Any) -> Any:
+        return x @ w + (b[:, None] if members else b)
+
+    return a_call(
+        draw, [x, (*members, fan_in, fan_out), (*members, fan_out)], spelled("affine", None),
+        by_numpy, by_numpy, by_torch,
+    )
+
+
 def product(name: str, shapes_of: Function, torch: Function) -> Family:
     of_numpy = getattr(np, name)
 
@@ -619,6 +640,28 @@ def cumsum(draw: Draw, empty: bool) -> Call:
     )
 
 
+def sum_rows(draw: Draw, empty: bool) -> Call:
+    shape = (*a_shape(draw, empty, at_most=2), draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    return a_call(
+        draw, [shape], spelled("sum_rows", None), lambda x: np.sum(x, axis=-2),
+        lambda z: np.sum(z, axis=-2), lambda x: x.sum(-2),
+    )
+
+
+def mse(draw: Draw, empty: bool) -> Call:
+    """Of arrays that broadcast, over their last two axes."""
+    shapes = broadcasting(draw, empty, 2)
+    axis = (-2, -1)[-max(map(len, shapes)) :] if max(map(len, shapes)) else ()
+
+    def of_numpy(a: Array, b: Array) -> Array:
+        return np.asarray(np.mean(np.square(a - b), axis=axis))
+
+    def by_torch(a: Any, b: Any) -> Any:
+        return (a - b).square().mean(axis) if axis else (a - b).square()
+
+    return a_call(draw, shapes, spelled("mse", None), of_numpy, of_numpy, by_torch)
+
+
 def places(name: str) -> Family:
     """argmax, argmin and argsort: whole numbers, from which nothing flows back."""
     of_numpy = getattr(np, name)
@@ -630,6 +673,18 @@ def places(name: str) -> Family:
                       lambda x: of_numpy(x, axis=axis), None)
 
     return family
+
+
+def one_hot(draw: Draw, empty: bool) -> Call:
+    """Labels are whole numbers, here those of an argsort; the oracle is rows of a unit matrix."""
+    shape = a_shape(draw, empty, at_least=1, at_most=3)
+    count = max(shape[-1], 1) + draw(st.integers(0, 2))
+    ways = {
+        "row": lambda x: F.one_hot(F.argsort(x, axis=-1), count=count),
+        "row by position": lambda x: F.one_hot(F.argsort(x, axis=-1), count),
+        "method": lambda x: x.argsort(axis=-1).one_hot(count=count),
+    }
+    return a_call(draw, [shape], ways, lambda x: np.eye(count, dtype=bool)[np.argsort(x)], None)
 
 
 def drawn(name: str, oracle: Callable[[Array, np.random.Generator], Array], **given: Any) -> Family:
@@ -683,6 +738,8 @@ def transpose(draw: Draw, empty: bool) -> Call:
             "T": lambda x: x.T, "method": lambda x: x.transpose(), "row": F.transpose,
             "numpy": np.transpose, "none": lambda x: np.transpose(x, None),
         }, np.transpose, None)
+    if len(shape) > 1 and draw(st.integers(0, 3)) == 0:
+        return moved(shape, draw, {"mT": lambda x: x.mT}, lambda x: np.swapaxes(x, -1, -2), None)
     axes = tuple(
         i - len(shape) * draw(st.integers(0, 1)) for i in draw(st.permutations(range(len(shape))))
     )
@@ -991,6 +1048,8 @@ FAMILIES: dict[str, Family] = {
     "std": spread("std"),
     "norm": norm,
     "cumsum": cumsum,
+    "sum_rows": sum_rows,
+    "mse": mse,
     "bernoulli": drawn(
         "bernoulli", lambda x, rng: np.where(rng.random(x.shape) < 0.3, 1, 0).astype(x.dtype), p=0.3
     ),
@@ -998,8 +1057,10 @@ FAMILIES: dict[str, Family] = {
     "argmax": places("argmax"),
     "argmin": places("argmin"),
     "argsort": places("argsort"),
+    "one_hot": one_hot,
     # products
     "matmul": matmul,
+    "affine": affine,
     "np.dot": product("dot", shapes_of_dot, dot_by_torch),
     "np.inner": product("inner", shapes_of_inner, inner_by_torch),
     "np.outer": product("outer", lambda draw, empty: [a_shape(draw, empty, at_most=2, side=3),
@@ -1028,7 +1089,7 @@ FAMILIES: dict[str, Family] = {
     "np.take_along_axis": composed("take_along_axis", settings_of_take_along_axis),
 }
 FLAT = {"sign", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
-        "argmax", "argmin", "argsort", "bernoulli", "uniform"}
+        "argmax", "argmin", "argsort", "one_hot", "bernoulli", "uniform"}
 
 each_family = pytest.mark.parametrize("name", FAMILIES)
 each_smooth_family = pytest.mark.parametrize(

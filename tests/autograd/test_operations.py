@@ -255,6 +255,11 @@ CATALOGUE: dict[str, list[Case]] = {
         Case(lambda a: abs(a) * abs(a) * a, ((3,),)),
     ],
     "sign": _on_shapes(np.sign, is_smooth=False),
+    "one_hot": [
+        Case(lambda x: F.one_hot((x > 0).astype(int), count=3), (shape,), is_smooth=False,
+             numpy=lambda x: np.eye(3, dtype=bool)[(x > 0).astype(int)])
+        for shape in SHAPES
+    ],
     "bernoulli": _on_shapes(
         lambda a: a.bernoulli(0.3, rng=1), is_smooth=False,
         numpy=lambda a: np.where(np.random.default_rng(1).random(a.shape) < 0.3, 1 + 0 * a, 0 * a),
@@ -356,9 +361,31 @@ CATALOGUE: dict[str, list[Case]] = {
         Case(lambda x: x.reshape(2, 0, 3), ((0, 4),)),
         Case(lambda x: np.reshape(x, (6, 1)), ((2, 3),), torch=lambda x: x.reshape(6, 1)),
     ],
+    "sum_rows": [
+        Case(F.sum_rows, (shape,), numpy=lambda x: np.sum(x, axis=-2), torch=lambda x: x.sum(-2))
+        for shape in [(2, 3), (1, 3), (4, 1), (2, 3, 4), (0, 3)]
+    ],
+    "affine": [
+        Case(F.affine, shapes, numpy=lambda x, w, b: np.add(np.matmul(x, w), b),
+             torch=lambda x, w, b: x @ w + b)
+        for shapes in [((4, 2), (2, 3), (3,)), ((2,), (2, 3), (3,)), ((1, 2), (2, 1), (1,)),
+                       ((0, 2), (2, 3), (3,)), ((3, 4, 2), (2, 3), (3,))]
+    ] + [
+        Case(F.affine, shapes, numpy=lambda x, w, b: np.matmul(x, w) + b[:, np.newaxis],
+             torch=lambda x, w, b: x @ w + b[:, None])
+        for shapes in [((4, 2), (5, 2, 3), (5, 3)), ((5, 4, 2), (5, 2, 3), (5, 3)),
+                       ((5, 1, 2), (5, 2, 3), (5, 3)), ((6, 5, 4, 2), (5, 2, 3), (5, 3))]
+    ],
+    "mse": [
+        Case(F.mse, shapes, numpy=lambda a, b, axis=axis: np.mean(np.square(a - b), axis=axis),
+             torch=lambda a, b, axis=axis: (a - b).square().mean(axis))
+        for shapes, axis in [(((4, 2), (4, 2)), (-2, -1)), (((3,), (3,)), (-1,)),
+                             (((5, 4, 2), (4, 2)), (-2, -1))]
+    ],
     "transpose": [
         Case(lambda x: x.T, ((2, 3),)),
         Case(lambda x: x.transpose(), ((2, 3, 2),), torch=lambda x: x.permute(2, 1, 0)),
+        Case(lambda x: x.mT, ((4, 2, 3),), torch=lambda x: x.mT),
         Case(lambda x: x.transpose(1, 2, 0), ((2, 3, 2),), torch=lambda x: x.permute(1, 2, 0)),
         Case(lambda x: x.transpose((2, 0, 1)), ((2, 3, 1),), torch=lambda x: x.permute(2, 0, 1)),
         Case(lambda x: x.transpose(-1, 0, -2), ((2, 3, 1),), torch=lambda x: x.permute(2, 0, 1)),

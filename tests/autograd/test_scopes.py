@@ -155,7 +155,7 @@ class TestModules:
         assert chain(y) == ["Linear", "MLP"]
         assert y.scope.owner is model.layers[1]
         assert y.scope.outer.owner is model
-        activated = y.arguments[0].arguments[0]
+        activated = y.arguments[0]
         assert (activated.operation.name, chain(activated)) == ("tanh", ["MLP"])
 
     def test_numbers(self) -> None:

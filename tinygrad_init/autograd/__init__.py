@@ -10,12 +10,14 @@ Read it in this order:
 - :mod:`calculus`: derivatives by name; :mod:`check`: how not to believe them;
 - :mod:`modes`: what is switched on; :mod:`anomaly`: nan, inf and silent writes; :mod:`scopes`:
   which part of a program computed what;
+- :mod:`capture`: a step recorded once, and replayed without a graph;
 - :mod:`inputs`: what is let in; :mod:`errors`: every complaint, in words;
 - :mod:`exact`: the second arithmetic.
 """
 
 from . import operations
 from .calculus import grad, hessian, hvp, jacobian, value_and_grad
+from .capture import capture
 from .check import check_grad
 from .errors import DataError, GradientError, GraphError, ShapeError, TinygradInitError
 from .modes import detect_anomaly, no_grad, reproducible
@@ -38,6 +40,7 @@ __all__ = [
     "TinygradInitError",
     "Value",
     "backpropagate",
+    "capture",
     "check_grad",
     "detect_anomaly",
     "grad",

@@ -34,7 +34,7 @@ class Evidence(NamedTuple):
     """What is kept with a node in this mode: the user's line, and marks of what a rule may read."""
 
     line: str
-    marks: tuple[int, ...]
+    marks: tuple[int | None, ...]
 
 
 def inspect(name: str, result: Any, arguments: Sequence[Any]) -> Evidence:
@@ -46,7 +46,7 @@ def inspect(name: str, result: Any, arguments: Sequence[Any]) -> Evidence:
     line = _line_of_user_code()
     if (found := _not_finite(result)) is not None:
         raise GraphError(_report(f"{name} gave {found}", arguments, line))
-    return Evidence(line, tuple(map(_mark, (result, *arguments))))
+    return Evidence(line, tuple(map(mark, (result, *arguments))))
 
 
 def check_gradient(node: Node, position: int, gradient: Any) -> None:
@@ -72,7 +72,7 @@ def check_unchanged(node: Node, reads: tuple[bool, ...]) -> None:
     name, evidence = _evidence(node)
     values = _bare((node, *node.arguments))
     for k, is_read in enumerate((*reads, *reads[-1:] * (len(values) - len(reads)))):
-        if is_read and _mark(values[k]) != evidence.marks[k]:
+        if is_read and mark(values[k]) != evidence.marks[k]:
             raise GraphError(
                 f"{name}: an array that it needs for its derivative was written to after it was "
                 f"recorded: keep arrays as they are until backward()\n  at {evidence.line}"
@@ -98,7 +98,8 @@ def _not_finite(data: Any) -> str | None:
     return None
 
 
-def _mark(data: Any) -> int:
+def mark(data: Any) -> int:
+    """A number that is another one, nearly always, if the data are."""
     return hash(data.tobytes() if isinstance(data, np.ndarray) else data)
 
 

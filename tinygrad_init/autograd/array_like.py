@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from . import errors
+from . import errors, modes
 from .inputs import Array
 from .operations import F
 from .table import add_method
@@ -27,6 +27,13 @@ class ArrayLike(Node):
     size = property(lambda self: self._data.size, doc="The number of entries.")
     T = property(F.transpose, doc="The axes in reverse order.")
 
+    @property
+    def mT(self) -> Any:  # noqa: N802 - NumPy's name
+        """The last two axes exchanged."""
+        if self.ndim < 2:
+            raise errors.no_matrix(self.shape)
+        return F.transpose(self, axes=(*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
+
     # As one number.
 
     def item(self) -> Any:
@@ -38,6 +45,7 @@ class ArrayLike(Node):
         return self._only_entry("item()")
 
     def _only_entry(self, asked: str) -> Any:
+        modes.refuse_reading(asked)
         if self.size != 1:
             raise errors.not_one_entry(asked, self.shape)
         return self._data.item()
@@ -87,6 +95,7 @@ class ArrayLike(Node):
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if self.requires_grad:
             raise errors.cut_history()
+        modes.refuse_reading("np.asarray(), or a function of NumPy's that is no operation,")
         return np.array(self._data, dtype=dtype, copy=copy)
 
 

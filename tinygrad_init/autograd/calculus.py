@@ -44,15 +44,20 @@ def grad(y: Node, x: Any, create_graph: bool = False, gradient: ArrayLike | None
         if not isinstance(node, Node) or not node.requires_grad:
             raise errors.no_variable(node)
     found = backpropagate(y, gradient, create_graph)
-    results = [_as_node(node, found.get(node)) for node in wanted]
+    results = [_as_node(node, found.get(node), create_graph) for node in wanted]
     return results if isinstance(x, (list, tuple)) else results[0]
 
 
-def _as_node(like: Node, gradient: Any) -> Any:
+def _as_node(like: Node, gradient: Any, create_graph: bool) -> Any:
     """A node of its own memory; zero where no gradient arrived."""
     if gradient is None:
         gradient = F.where(False, like._data, 0)
-    return gradient if isinstance(gradient, Node) else like._wrap(copy(gradient))
+    if not isinstance(gradient, Node):
+        return like._wrap(copy(gradient))
+    if create_graph:
+        return gradient
+    with modes.no_grad():  # ``capture`` records it as a graph, but no derivative flows through it
+        return F.positive(gradient)
 
 
 def value_and_grad(f: Callable[[Tensor], Any]) -> Callable[[Any], tuple[Tensor, Tensor]]:
@@ -141,6 +146,7 @@ def _at_a_point(name: str, f: Any, result: Callable[..., Any]) -> Callable[..., 
 
     @modes.Mode(recording=True)  # also where the caller does not record
     def evaluate(x: Any, *others: Any) -> Any:
+        modes.refuse_reading(f"{name}, which starts from bare numbers,")
         leaf = Tensor(real_array(x, made_by=name), requires_grad=True)
         y = f(leaf)
         if not isinstance(y, Tensor):

@@ -477,6 +477,11 @@ def foreign_grad(grad: Any, new: Any) -> ShapeError:
     )
 
 
+def no_matrix(shape: tuple[int, ...]) -> ShapeError:
+    """Too few axes for a matrix."""
+    return ShapeError(f"mT: exchanges the last two axes, and shape {shape} has fewer: use .T")
+
+
 def not_one_entry(asked: str, shape: tuple[int, ...]) -> ShapeError:
     """A number or a yes or no asked of an array."""
     return ShapeError(

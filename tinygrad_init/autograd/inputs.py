@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import errors
+from . import errors, modes
 from .tape import Node, data_of
 
 Array = NDArray[Any]
 
 ARRAYS = (np.ndarray, np.generic)
 #: Numbers that operations compute with as they are; what else there is goes through ``operand``.
-NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_})
+NUMBERS = frozenset({float, int, bool})
 KINDS = "fiub"  #: NumPy's kinds of real numbers: floating, signed, unsigned, bool
 WIDEST = 8  #: bytes in a number: wider floats differ from machine to machine
 #: NumPy's letters of these dtypes, looked up at every call; ``operand`` is asked about the rest.
 REAL = frozenset("?bBhHiIlLqQefd")
+FLOATS = frozenset("efd")
 
 
 def operand(name: str, args: Sequence[Any], position: int) -> Any:
@@ -30,6 +31,8 @@ def operand(name: str, args: Sequence[Any], position: int) -> Any:
     for Values: beside an array it would make an array of Python objects.
     """
     found = args[position]
+    if isinstance(found, np.floating) and found.itemsize <= WIDEST:  # what a reduction gives
+        return found
     if isinstance(found, (list, tuple, np.memmap)):
         try:
             found = np.asarray(found)
@@ -57,7 +60,7 @@ def as_array(part: Any) -> Any:
 
 def floating(data: Any) -> Any:
     """Whole numbers of arrays as float64, for functions whose results are no whole numbers."""
-    is_whole = isinstance(data, ARRAYS) and data.dtype.kind != "f"
+    is_whole = hasattr(data, "dtype") and data.dtype.kind != "f"
     return data.astype(np.float64) if is_whole else data
 
 
@@ -73,11 +76,20 @@ def _is_real(dtype: np.dtype[Any]) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return type(value) is int or (
+        isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    )
 
 
 def _are_whole(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(map(_is_whole, value))
+    if not isinstance(value, (tuple, list)):
+        return False
+    return {*map(type, value)} == {int} or all(map(_is_whole, value))
+
+
+def _is_axis(value: Any) -> bool:
+    is_tuple = type(value) is tuple
+    return _are_whole(value) if is_tuple else value is None or _is_whole(value)
 
 
 def _is_number(value: Any) -> bool:
@@ -86,7 +98,7 @@ def _is_number(value: Any) -> bool:
 
 def _is_dtype(value: Any) -> bool:
     try:
-        return np.dtype(value).kind in KINDS and value is not None
+        return not isinstance(value, Node | None) and np.dtype(value).kind in KINDS
     except TypeError:
         return False
 
@@ -99,11 +111,12 @@ def _is_generator(value: Any) -> bool:
 
 
 _NUMBER = (_is_number, "a real number")
+_ANYTHING = (lambda v: not isinstance(v, Node), "")
 _BOUND = (lambda v: v is None or _is_number(v) or type(v) is np.ndarray, "a number, array or None")
 #: What settings must be, whichever operation they belong to.
 SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "axis": (
-        lambda v: v is None or _is_whole(v) or (isinstance(v, tuple) and _are_whole(v)),
+        _is_axis,
         "an integer, or a tuple of integers where several axes will do",
     ),
     "axes": (lambda v: v is None or _is_whole(v) or _are_whole(v), "a tuple of integers"),
@@ -112,16 +125,17 @@ SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "dtype": (_is_dtype, "a dtype of real numbers, such as np.float32"),
     "ddof": _NUMBER, "slope": _NUMBER, "alpha": _NUMBER, "a_min": _BOUND, "a_max": _BOUND,
     "p": _NUMBER,
+    "count": (lambda v: _is_whole(v) and v > 0, "how many there are, an integer above 0"),
     "rng": (_is_generator, "a numpy.random.Generator, or a seed that is not negative"),
 }  # fmt: skip
 
 
 def check_setting(name: str, key: str, value: Any) -> None:
     """Raise if ``value`` is no setting for the operation ``name``: a wrong kind, or a node."""
-    if isinstance(value, Node):
-        raise errors.node_as_setting(name, key)
-    is_right, kind = SETTINGS.get(key, (lambda _: True, ""))
+    is_right, kind = SETTINGS.get(key, _ANYTHING)
     if not is_right(value):
+        if isinstance(value, Node):
+            raise errors.node_as_setting(name, key)
         raise errors.wrong_setting(name, key, value, kind)
 
 
@@ -160,6 +174,12 @@ def real(data: Any, made_by: str = "") -> Any:
 
 
 def frozen(part: Any) -> Any:
-    """A part of an index that nobody can change before the backward pass reads it again."""
+    """A part of an index that nobody can change before the backward pass reads it again.
+
+    While ``capture`` records, arrays and Tensors stay themselves: each replay reads them anew.
+    """
+    recorder = modes.current().recorder
+    if recorder is not None and isinstance(part, (np.ndarray, Node)):
+        return recorder.as_index(part)
     bare = data_of(part)
     return bare.copy() if isinstance(bare, (np.ndarray, list)) else bare

@@ -224,6 +224,10 @@ MANUAL: dict[str, tuple[str, str, str]] = {
         "The sum over one, several or all axes.",
         "F.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)", "array([4., 6.])",
     ),
+    "sum_rows": (
+        "Sums over the last axis but one: of the rows of a matrix.",
+        "F.sum_rows([[1.0, 2.0], [3.0, 4.0]])", "array([4., 6.])",
+    ),
     "mean": (
         "The mean over one, several or all axes.",
         "F.mean([[1.0, 2.0], [3.0, 4.0]], axis=0)", "array([2., 3.])",
@@ -273,6 +277,14 @@ MANUAL: dict[str, tuple[str, str, str]] = {
         "float(F.logsumexp([1000.0, 1000.0]))", "1000.6931471805599",
     ),
     # Products and shapes.
+    "affine": (
+        "A layer: the matrix product of examples and weights, plus a bias.",
+        "F.affine([[1.0, 2.0]], [[3.0], [4.0]], [0.5])", "array([[11.5]])",
+    ),
+    "mse": (
+        "The mean of the squared differences over the last two axes: examples and features.",
+        "F.mse([[1.0], [3.0]], [[0.0], [1.0]])", "np.float64(2.5)",
+    ),
     "matmul": (
         "The matrix product; axes in front are a stack of matrices, one axis is a vector.",
         "F.matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])", "array([3., 7.])",
@@ -333,6 +345,10 @@ MANUAL: dict[str, tuple[str, str, str]] = {
     "where": (
         "The one number where a condition holds, the other where it does not.",
         "F.where([True, False], 1.0, [2.0, 3.0])", "array([1., 3.])",
+    ),
+    "one_hot": (
+        "For each label a row that is True at that place, and nowhere else; without derivative.",
+        "F.one_hot([1, 0], count=2)", "array([[False,  True],\n       [ True, False]])",
     ),
     "bernoulli": (
         "1 with probability p and else 0, drawn for each entry; without derivative.",

@@ -83,7 +83,23 @@ class scope:  # noqa: N801 - reads like the modes beside it
 
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                with scope(self.name):
-                    return function(*args, **kwargs)
+                called = functools.partial(function, **kwargs) if kwargs else function
+                return call_inside(self.name, None, called, args)
 
         return cast(Function, wrapper)
+
+
+def call_inside(
+    name: str, owner: object, function: Callable[..., Any], args: tuple[Any, ...]
+) -> Any:
+    """``function(*args)`` in a scope of its own; a ``with`` block would take 0.4 of 0.8 us more."""
+    inner = object.__new__(scope)
+    inner.name = name
+    inner._owner = None if owner is None else ref(owner)
+    inner._is_entered = True
+    inner.outer = current()
+    _scope.set(inner)
+    try:
+        return function(*args)
+    finally:
+        _scope.set(inner.outer)

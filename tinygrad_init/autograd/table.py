@@ -62,9 +62,7 @@ class Table:
         if not row.is_variadic:
             add_method(Node, name, row, manual.of_row(row))
         if row.operator:
-            add_method(Node, f"__{row.operator}__", row, f"The operation {name}.")
-        if hasattr(np.ndarray, f"__r{row.operator}__"):
-            add_method(Node, f"__r{row.operator}__", lambda x, other: row(other, x), "Reflected.")
+            _add_operator(row)
         return row
 
     def compose(self, numpy_function: Function, wants: str) -> Callable[[Function], Function]:
@@ -154,6 +152,24 @@ def add_method(kind: type, name: str, function: Function, about: str) -> None:
 
     method.__name__, method.__doc__ = name, about
     setattr(kind, name, method)
+
+
+def _add_operator(row: Operation) -> None:
+    """Let Python's operator be the operation."""
+    # Not of any number of arguments: their packing takes 0.1 of the 1.2 us of an addition.
+
+    def alone(x: Any) -> Any:
+        return row(x)
+
+    def of_two(x: Any, other: Any) -> Any:
+        return row(x, other)
+
+    def reflected(x: Any, other: Any) -> Any:
+        return row(other, x)
+
+    setattr(Node, f"__{row.operator}__", alone if row.arity == 1 else of_two)
+    if hasattr(np.ndarray, f"__r{row.operator}__"):
+        setattr(Node, f"__r{row.operator}__", reflected)
 
 
 F = Table()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from . import modes
 from .inputs import one_number
 from .tape import Node, data_of
 
@@ -40,21 +42,15 @@ class Value(Node):
 
     __slots__ = ()
     kind = "Value"
+    grad_of_none = 0
     __array_ufunc__ = None  # so that numpy_number * value comes to __rmul__
 
     def __init__(self, data: Any, label: str = "") -> None:
         super().__init__(one_number(data), True, label)
-        self.grad: Any = 0
 
     @classmethod
-    def _wrap(cls, data: Any, made_by: str = "") -> Any:
-        number = one_number(data, made_by)
-        if isinstance(number, bool):  # a comparison has no derivative: it is an answer
-            return number
-        node = cls.__new__(cls)
-        Node.__init__(node, number, False, "")
-        node.grad = 0
-        return node
+    def _admit(cls, data: Any, made_by: str = "") -> Any:
+        return one_number(data, made_by)
 
     def _seed(self, gradient: Any, create_graph: bool) -> Any:
         one = type(self._data)(1)  # a Fraction, so that 1/3 of it is no float
@@ -62,25 +58,38 @@ class Value(Node):
         return one * (seed if isinstance(seed, Node) else one_number(seed, "gradient="))
 
     def _fit(self, gradient: Any) -> Any:
-        return gradient if isinstance(gradient, Node) else one_number(gradient, "a rule")
+        if type(gradient) is float or isinstance(gradient, Node):
+            return gradient
+        return one_number(gradient, "a rule")
 
-    def _collect(self, gradient: Any) -> None:
-        self.grad = self.grad + gradient if self.is_leaf else gradient
+    def _collect(self, found: Mapping[Node, Any]) -> None:
+        self.grad = found[self] if self.operation else self.grad + found[self]
 
     @property
     def data(self) -> Any:
         """The number. It is not checked whether it changed between forward and backward."""
+        modes.refuse_reading(".data")
         return self._data
 
     @data.setter
     def data(self, number: Any) -> None:
+        modes.refuse_reading("assigning to .data")
         self._data = one_number(number)
 
     def __float__(self) -> float:
+        modes.refuse_reading("float()")
         return float(self._data)
+
+    def __bool__(self) -> bool:
+        """True, as of any object; ``if a < b:`` asks an answer, which ``capture`` cannot record."""
+        if isinstance(self._data, bool):
+            modes.refuse_reading("bool(), or an `if`,")
+        return True
 
     def __format__(self, how: str) -> str:
         """``f"{loss:.3f}"`` formats the number; without a format the Value is shown whole."""
+        if how:
+            modes.refuse_reading("a format")
         return format(self._data, how) if how else str(self)
 
     def __repr__(self) -> str:

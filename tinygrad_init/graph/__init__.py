@@ -13,6 +13,7 @@ numbers and labels are written. :mod:`article` is a document, made of :mod:`bloc
 from .explain import Explanation, explain
 from .local import LocalDerivative
 from .parts import Edge, GraphNode
+from .plans import plan_graph
 from .trace import Graph, trace
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "GraphNode",
     "LocalDerivative",
     "explain",
+    "plan_graph",
     "trace",
 ]

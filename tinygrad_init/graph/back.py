@@ -169,8 +169,29 @@ def _moved(words: str) -> Callable[[Step], str]:
     return lambda step: rf"{step.G} \text{{ {words}}}"
 
 
+def _of_affine(step: Step) -> str:
+    x, w, _ = step.operands
+    if [np.ndim(data_of(one)) for one in step.node.arguments] != [2, 2, 1]:
+        return ""
+    if step.position == 2:
+        return _summed(*step.shapes, step.G)
+    is_left = step.position == 0
+    return rf"{step.G} {w}^{{\mathsf T}}" if is_left else rf"{x}^{{\mathsf T}} {step.G}"
+
+
+def _of_mse(step: Step) -> str:
+    (a, b), (shape, whole) = step.operands, step.shapes
+    if whole:
+        return ""
+    first, second = (a, b) if step.position == 0 else (b, a)
+    return rf"\frac{{2}}{{{math.prod(shape)}}} ({first} - {second}) \, {step.G}"
+
+
 BACK: dict[str, Callable[[Step], str]] = {
     "matmul": _of_matmul,
+    "affine": _of_affine,
+    "mse": _of_mse,
+    "sum_rows": lambda step: rf"{step.G} \text{{ in every row}}",
     "sum": _repeated,
     "mean": _of_mean,
     "max": _of_extreme,

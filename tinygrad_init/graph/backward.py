@@ -7,7 +7,7 @@ lost value gets a reason in place of a gradient.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -171,10 +171,10 @@ def _closed(node: Node, changed: Changes, lost: Mapping[Node, str]) -> dict[int,
 
 def _products(
     node: Node, gradient: Any, closed: Mapping[int, str]
-) -> Iterator[tuple[Node, Any]]:
+) -> Iterable[tuple[Node, Any]]:
     """One step of the chain rule, to the arguments that are not closed."""
     if not closed:
         return vector_jacobian_products(node, gradient)
     if len(closed) == len(node.arguments):
-        return iter(())
+        return ()
     return vector_jacobian_products(only(node, set(flows_to(node)) - closed.keys()), gradient)

@@ -16,6 +16,7 @@ from . import backward, text
 from .article import Article, Paragraph, code
 from .entries import Told, by_entries
 from .names import Named
+from .naming import opened_with_names
 from .neurons import by_neurons
 from .paths import by_paths
 from .sums import Between, Sum, between
@@ -112,6 +113,8 @@ def explain(
     whole = _at_least_one("shown", shown, "how many terms to write out")
     if digits is not None:
         digits = _at_least_one("digits", digits, "how many digits a number has, None for all")
+    likes = opened_with_names(y, names)
+    y, wrt = likes[y], likes.get(wrt, wrt)
     with in_arithmetic(y.arithmetic):
         tape = youngest_first(y, everything=True)
         through = between(tape, wrt)

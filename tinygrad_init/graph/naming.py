@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import DataError, Node
+from ..autograd.opened import opened
 
 
 def names_of(given: Any) -> dict[Node, str]:
@@ -34,6 +35,15 @@ def names_of(given: Any) -> dict[Node, str]:
             f"there is no Value or Tensor in this {type(given).__name__}"
         )
     return found
+
+
+def opened_with_names(y: Node, names: Any) -> dict[Node, Node]:
+    """For every node below ``y`` its like on a tape of unfused operations, by its name there."""
+    likes = opened(y)
+    for node, name in ({} if names is None else names_of(names)).items():
+        if (like := likes.get(node, node)) is not node:
+            like.label = name
+    return likes
 
 
 def nodes_in(part: Any) -> list[Node]:

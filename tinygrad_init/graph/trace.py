@@ -18,7 +18,7 @@ from .backward import flows
 from .fold import Detail, Folding, Names
 from .folded import SMALL, fold
 from .local import LocalDerivative, Quantity, Recipe, local_derivatives
-from .naming import names_of
+from .naming import names_of, opened_with_names
 from .parts import Edge, GraphNode, GraphScope
 from .plates import Ints
 
@@ -504,6 +504,7 @@ def trace(y: Node, names: Any = None) -> Graph:
     if not isinstance(y, Node):
         raise GraphError(f"trace draws a Value or a Tensor, got {type(y).__name__}")
     labels = {} if names is None else names_of(names)
+    y = opened_with_names(y, names)[y]
     tape = youngest_first(y, everything=True)
     changed = backward.changes(tape)
     gradients, lost = backward.gradients(y, tape, changed)

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..autograd import DataError, F, ShapeError, Tensor
+from ..autograd.capture import depends_on
+from ..autograd.tape import data_of
 from . import init
 from .module import Module
 
@@ -97,24 +99,27 @@ class Linear(Module):
         Raises:
             ShapeError: for other shapes.
         """
-        shape = np.shape(x.data if isinstance(x, Tensor) else x)
-        fan_in = self.weight.shape[-2]
-        if not shape or shape[-1] != fan_in:
+        if self.members is not None:
+            self._refuse_other_batches(np.shape(data_of(x)))
+        try:
+            return F.affine(x, self.weight, self.bias)
+        except ShapeError as error:
+            shape, fan_in = np.shape(data_of(x)), self.weight.shape[-2]
+            if shape[-1:] == (fan_in,):
+                raise
             raise ShapeError(
                 f"this layer takes {fan_in} inputs per example, "
                 f"and the data has shape {shape}: its last axis must have that length"
-            )
-        if self.members is None:
-            return x @ self.weight + self.bias
-        if len(shape) < 2 or shape[-3:-2] not in ((), (1,), (self.members,)):
+            ) from error
+
+    def _refuse_other_batches(self, shape: tuple[int, ...]) -> None:
+        if len(shape) == 1 or shape[-3:-2] not in ((), (1,), (self.members,)):
+            fan_in = self.weight.shape[-2]
             advice = ": write x[np.newaxis] for a batch of one" if len(shape) == 1 else ""
             raise ShapeError(
                 f"an ensemble of {self.members} takes one batch for all, (N, {fan_in}), or one for "
                 f"each, ({self.members}, N, {fan_in}), and the data has shape {shape}{advice}"
             )
-        # The bias lines up where members stand next to neurons. Added there, its gradient is a sum
-        # over the examples even if there is only one, as alone: an exact sum that is zero is +0.
-        return np.swapaxes(np.swapaxes(x @ self.weight, -3, -2) + self.bias, -3, -2)
 
     def __repr__(self) -> str:
         fan_in, fan_out = self.weight.shape[-2:]
@@ -148,9 +153,10 @@ class Dropout(Module):
     def forward(self, x: Any) -> Any:
         """Any shape to the same shape."""
         x = x if isinstance(x, Tensor) else Tensor(x)
-        if not self.training or not self.p:
+        p, rng = depends_on(lambda: (self.p, self.rng))
+        if not self.training or not p:
             return x
-        return x * (F.bernoulli(x, p=1 - self.p, rng=self.rng) / (1 - self.p))
+        return x * (F.bernoulli(x, p=1 - p, rng=rng) / (1 - p))
 
     def __repr__(self) -> str:
         return f"Dropout({self.p:g})"

@@ -31,14 +31,15 @@ def mse(prediction: Any, target: ArrayLike | Tensor) -> Any:
     >>> float(mse([[1.0], [3.0]], [[0.0], [1.0]]))
     2.5
     """
-    prediction, target = _as_tensor(prediction), _as_tensor(target)
-    axes = _reduced_axes("mse", "prediction", prediction, "target", target)
-    error = prediction - target
-    return (error * error).mean(axis=axes)
+    prediction = _as_tensor(prediction)
+    if not isinstance(target, Tensor):  # an array is not copied: 2 us less
+        target = Tensor._wrap(target) if type(target) is np.ndarray else Tensor(target)
+    _reduced_axes("mse", "prediction", prediction, "target", target)
+    return F.mse(prediction, target)
 
 
 @scope("cross_entropy")
-def cross_entropy(logits: Any, labels: ArrayLike) -> Any:
+def cross_entropy(logits: Any, labels: ArrayLike | Tensor) -> Any:
     """The mean of ``-log softmax(logits)[label]``.
 
     Args:
@@ -56,22 +57,16 @@ def cross_entropy(logits: Any, labels: ArrayLike) -> Any:
     0.6931471805599453
     """
     logits = _as_tensor(logits)
-    classes = np.asarray(labels)
+    classes = labels if isinstance(labels, Tensor) else np.asarray(labels)
     if logits.ndim < 2 or classes.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
         raise ShapeError(
             f"cross_entropy: logits of shape {logits.shape} and labels of shape {classes.shape} "
             f"do not fit: give logits (..., N, C) and labels (N,)"
         )
-    count = logits.shape[-1]
     if classes.dtype.kind not in "iu":
         raise DataError(f"cross_entropy: labels are integers, got dtype {classes.dtype}: "
                         f"write labels.astype(int) if that is what they mean")
-    if classes.size and not (classes.min() >= 0 and classes.max() < count):
-        raise DataError(
-            f"cross_entropy: labels go from 0 to {count - 1} here, "
-            f"got {classes.min()} to {classes.max()}"
-        )
-    is_label = classes[..., np.newaxis] == np.arange(count)
+    is_label = F.one_hot(classes, count=logits.shape[-1])
     return -F.where(is_label, logits.log_softmax(), 0).sum(axis=-1).mean(axis=-1)
 
 
@@ -163,17 +158,17 @@ def _reduced_axes(
     loss: str, given: str, outputs: Tensor, wanted: str, targets: Tensor
 ) -> tuple[int, ...]:
     """The axes of examples and features, if every output has its target."""
-    axes = 2 if outputs.ndim > 1 else 1
-    if not outputs.ndim:
+    shape, shape_of_targets = outputs.shape, targets.shape
+    if not shape:
         raise ShapeError(f"{loss}: one of the {given} alone is an array of one: give shape (1,)")
-    if targets.shape not in (outputs.shape, outputs.shape[-axes:]):
+    if shape_of_targets != shape and shape_of_targets != shape[-2:]:
         advice = ""
-        if outputs.shape == (*targets.shape, 1):
+        if shape == (*shape_of_targets, 1):
             advice = f": add the feature axis, {wanted}[:, None]"
         raise ShapeError(
-            f"{loss}: {given} has shape {outputs.shape} and {wanted} {targets.shape}{advice}"
+            f"{loss}: {given} has shape {shape} and {wanted} {shape_of_targets}{advice}"
         )
-    return tuple(range(-axes, 0))
+    return (-2, -1)[-len(shape) :]
 
 
 Loss = Callable[[Any, Any], Any]  #: (what the network gives, what was wanted) -> a Tensor

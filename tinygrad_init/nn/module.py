@@ -7,7 +7,9 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from ..autograd import DataError, ShapeError, Tensor, scope
+from ..autograd import DataError, ShapeError, Tensor
+from ..autograd.capture import depends_on
+from ..autograd.scopes import call_inside
 
 
 class Module:
@@ -29,12 +31,21 @@ class Module:
     {'factor': array(2.)}
     """
 
-    training = True
+    @property
+    def training(self) -> bool:
+        """Whether it is trained or evaluated; ``capture`` records each of the two when it is asked.
+
+        Assigning switches this module alone; ``train()`` and ``eval()`` switch its parts, too.
+        """
+        return bool(depends_on(lambda: vars(self).get("_training", True)))
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        self._training = mode
 
     def __call__(self, *inputs: Any) -> Any:
         """What ``forward`` makes of the inputs; arrays and lists are taken as Tensors are."""
-        with scope(type(self).__name__, self):
-            return self.forward(*inputs)
+        return call_inside(type(self).__name__, self, self.forward, inputs)
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the output; written by the subclass."""

@@ -10,6 +10,7 @@ Where both kernels are the same NumPy function, that function is correctly round
 demands it of ``+ - * /`` and the square root) or only moves entries about.
 """
 
+from ..readings import read_anew
 from ..table import F
 from . import (
     activations,
@@ -18,10 +19,13 @@ from . import (
     draws,
     einsum,
     elementary,
+    fused,
     products,
     reductions,
     shapes,
 )
+
+read_anew(F, F.compositions)
 
 __all__ = [
     "F",
@@ -31,6 +35,7 @@ __all__ = [
     "draws",
     "einsum",
     "elementary",
+    "fused",
     "products",
     "reductions",
     "shapes",

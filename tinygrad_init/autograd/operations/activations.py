@@ -9,14 +9,15 @@ import numpy as np
 
 from ..exact import elementary, selections
 from ..inputs import floating
+from ..operation import composed
 from ..table import F
 
 
+@composed
 def _sigmoid(a: Any) -> Any:
     a = floating(a)
-    # e**-|x| is at most 1, so nothing overflows on either side of zero.
-    small = np.exp(-np.abs(a))
-    return np.where(np.greater_equal(a, 0), 1 / (1 + small), small / (1 + small))
+    # No exponent is above 0, so nothing overflows on either side of zero.
+    return F.exp(F.minimum(a, 0)) / (1 + F.exp(-F.absolute(a)))
 
 
 def _sigmoid_of_number(a: Any) -> float:
@@ -26,7 +27,7 @@ def _sigmoid_of_number(a: Any) -> float:
 
 F.define(
     "relu", lambda a: np.maximum(a, 0), lambda a: selections.maximum(a, 0),
-    lambda g, _y, a: F.where(F.greater(a, 0), g, 0),
+    lambda g, y, _a: F.where(F.greater(y, 0), g, 0),  # y is kept in any case, the argument is not
     scalar=lambda a: type(a)(0) if a <= 0 else a, formula=r"\max(x, 0)", at_kinks="0 at 0",
 )
 F.define(
@@ -37,15 +38,21 @@ F.define(
 
 # Relatives of the relu.
 
+
+@composed
+def _leaky_relu(a: Any, slope: float) -> Any:
+    return F.where(F.greater(a, 0), a, slope * a)
+
+
 F.define(
-    "leaky_relu", lambda a, slope: np.where(np.greater(a, 0), a, slope * a),
-    lambda a, slope: np.where(np.greater(a, 0), a, slope * a),
+    "leaky_relu", _leaky_relu, _leaky_relu,
     lambda g, _y, a, *, slope: F.where(F.greater(a, 0), g, slope * g),
     params={"slope": 0.01}, scalar=lambda a, slope: a if a > 0 else slope * a,
     formula=r"\max(x, 0) + s \min(x, 0)", at_kinks="the slope s at 0",
 )
 
 
+@composed
 def _elu(a: Any, alpha: float) -> Any:
     return F.where(F.greater(a, 0), a, alpha * F.expm1(F.minimum(a, 0)))
 
@@ -66,6 +73,7 @@ F.define(
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
+@composed
 def _selu(a: Any) -> Any:
     return SELU_SCALE * _elu(a, SELU_ALPHA)
 
@@ -81,6 +89,7 @@ F.define(
 # Smooth ones.
 
 
+@composed
 def _softplus(a: Any) -> Any:
     a = floating(a)
     return F.maximum(a, 0) + F.log1p(F.exp(-F.absolute(a)))
@@ -93,6 +102,7 @@ F.define(
 )
 
 
+@composed
 def _silu(a: Any) -> Any:
     a = floating(a)
     return a * F.sigmoid(a)
@@ -120,6 +130,7 @@ F.define(
 )
 
 
+@composed
 def _gelu(a: Any) -> Any:
     return a * F.normal_cdf(a)
 
@@ -134,6 +145,7 @@ F.define(
 # Bounded ones without exponentials.
 
 
+@composed
 def _softsign(a: Any) -> Any:
     a = floating(a)
     return a / (1 + F.absolute(a))
@@ -146,6 +158,7 @@ F.define(
 )
 
 
+@composed
 def _hardtanh(a: Any) -> Any:
     return F.clip(a, a_min=-1.0, a_max=1.0)
 
@@ -161,6 +174,7 @@ F.define(
 # at 1 or below. Written in rows of F, the same lines serve both arithmetics.
 
 
+@composed
 def _softmax(a: Any, axis: Any) -> Any:
     a = floating(a)
     powers = F.exp(a - F.max(a, axis=axis, keepdims=True))
@@ -175,6 +189,7 @@ F.define(
 )
 
 
+@composed
 def _log_softmax(a: Any, axis: Any) -> Any:
     a = floating(a)
     shifted = a - F.max(a, axis=axis, keepdims=True)

@@ -16,14 +16,14 @@ from ..table import F
 
 F.define(
     "add", np.add, np.add,
-    lambda g, *_: g,
-    lambda g, *_: g,
+    lambda g, _y, _a, _b: g,
+    lambda g, _y, _a, _b: g,
     scalar=operator.add, formula="x + y", symbol="+", operator="add",
 )
 F.define(
     "subtract", np.subtract, np.subtract,
-    lambda g, *_: g,
-    lambda g, *_: -g,
+    lambda g, _y, _a, _b: g,
+    lambda g, _y, _a, _b: -g,
     scalar=operator.sub, formula="x - y", symbol="−", operator="sub",
 )
 F.define(

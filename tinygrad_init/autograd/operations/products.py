@@ -25,26 +25,31 @@ def _as_matrices(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
     return g, a, b
 
 
-def _transposed(matrices: Any) -> Any:
-    """Swap the last two axes."""
-    ndim = len(matrices.shape)
-    return F.transpose(matrices, axes=(*range(ndim - 2), ndim - 1, ndim - 2))
+def matrix_product(a: Any, b: Any, out: Any = None) -> Any:
+    """``np.matmul`` in ordinary arithmetic."""
+    # For two matrices np.dot is the same product, and asks BLAS for it 0.8 us sooner: that is half
+    # of the time of a layer of 16 neurons with 100 examples.
+    try:
+        return a.dot(b, out) if a.ndim == 2 == b.ndim else np.matmul(a, b, out)
+    except AttributeError:  # of a number: matmul says what it thinks of those
+        return np.matmul(a, b, out)
 
 
 def _for_left(g: Any, _y: Any, _a: Any, b: Any) -> Any:
     g, _, b = _as_matrices(g, _a, b)
-    return F.matmul(g, _transposed(b))
+    return F.matmul(g, b.mT)
 
 
-def _for_right(g: Any, _y: Any, a: Any, _b: Any) -> Any:
+def for_right(g: Any, _y: Any, a: Any, _b: Any) -> Any:
+    """What the gradient ``g`` of a product means for its right operand."""
     was_vector = len(_b.shape) == 1
     g, a, _ = _as_matrices(g, a, _b)
-    found = F.matmul(_transposed(a), g)
+    found = F.matmul(a.mT, g)
     return F.reshape(found, shape=found.shape[:-1]) if was_vector else found
 
 
 F.define(
-    "matmul", np.matmul, products.matmul, _for_left, _for_right,
+    "matmul", matrix_product, products.matmul, _for_left, for_right,
     wants="a last axis of the first as long as the last but one of the second (or its only one), "
     "and before these axes that broadcast",
     formula=r"X\,Y", symbol="@", operator="matmul",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,33 +11,56 @@ import numpy as np
 from .. import errors
 from ..axes import axes_of
 from ..exact import products, selections
-from ..inputs import floating
+from ..inputs import as_array, floating
+from ..operation import composed
 from ..table import F
 
+_reduced = lru_cache(maxsize=256)(axes_of)  # saves 2 us of a step with the mean squared error
 
-def _kept(x: Any, axis: Any) -> tuple[int, ...]:
+
+def kept_shape(x: Any, axis: Any) -> tuple[int, ...]:
     """The shape of a reduction of ``x`` with ``keepdims``."""
-    reduced = axes_of(axis, len(x.shape))
+    reduced = _reduced(axis, len(x.shape))
     return tuple(1 if i in reduced else length for i, length in enumerate(x.shape))
 
 
-def _count(x: Any, axis: Any, ddof: int = 0) -> Any:
+def count_of(x: Any, axis: Any, ddof: int = 0) -> Any:
     """How many entries go into one entry of the result, less ``ddof``; by none, 0/0 is nan."""
-    return max(math.prod(x.shape[i] for i in axes_of(axis, len(x.shape))) - ddof, 0)
+    return max(math.prod([x.shape[i] for i in _reduced(axis, len(x.shape))]) - ddof, 0)
 
 
 def _spread(g: Any, x: Any, axis: Any) -> Any:
     """Every entry of ``x`` gets the gradient of the result that it went into."""
-    return F.broadcast_to(F.reshape(g, shape=_kept(x, axis)), shape=x.shape)
+    return F.broadcast_to(F.reshape(g, shape=kept_shape(x, axis)), shape=x.shape)
 
 
-def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
+def sum_over(x: Any, axis: Any, keepdims: bool) -> Any:
+    """``np.sum`` without its wrapper, which takes 1 us."""
+    add_up: Any = np.add.reduce  # of which the stubs know no bool
+    return add_up(x, axis=axis, keepdims=keepdims)
+
+
+def _sum_rows(x: Any) -> Any:
     x = np.asarray(x)
-    return F.sum(x, axis=axis, keepdims=keepdims) / _count(x, axis)
+    if x.dtype.char not in "fd":
+        return np.add.reduce(x, axis=-2)
+    ones = _ones(x.shape[-2], x.dtype)
+    return ones.dot(x) if x.ndim == 2 else np.matmul(ones, x)
+
+
+@lru_cache(maxsize=64)
+def _ones(length: int, dtype: np.dtype[Any]) -> Any:
+    return np.ones(length, dtype)
+
+
+@composed
+def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
+    x = as_array(x)
+    return F.sum(x, axis=axis, keepdims=keepdims) / count_of(x, axis)
 
 
 def _share_of_extreme(g: Any, y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
-    is_extreme = F.where(F.equal(x, F.reshape(y, shape=_kept(x, axis))), 1.0, 0.0)
+    is_extreme = F.where(F.equal(x, F.reshape(y, shape=kept_shape(x, axis))), 1.0, 0.0)
     ties = F.sum(is_extreme, axis=axis, keepdims=True)
     return _spread(g, x, axis) * (is_extreme / ties)
 
@@ -46,22 +70,28 @@ _AXES = "axes that it has, each named once, and entries to reduce"
 _ONE_AXIS = "one axis that it has, and entries along it"
 
 F.define(
-    "sum", np.sum, products.sum,
+    "sum", sum_over, products.sum,
     lambda g, _y, _x, *, axis, keepdims: _spread(g, _x, axis),
     wants=_AXES, params=_SETTINGS, formula=r"\sum_i x_i", symbol="Σ",
 )
+# A product with ones has BLAS add up the rows of a matrix: for 64x128 in 1 instead of 3 us.
+F.define(
+    "sum_rows", _sum_rows, lambda x: products.sum(x, axis=-2),
+    lambda g, _y, _x: _spread(g, _x, -2),
+    wants="two axes or more", formula=r"\sum_i x_{i,j}", symbol="Σ",
+)
 F.define(
     "mean", _mean, _mean,
-    lambda g, _y, _x, *, axis, keepdims: _spread(g, _x, axis) / _count(_x, axis),
+    lambda g, _y, _x, *, axis, keepdims: _spread(g, _x, axis) / count_of(_x, axis),
     wants=_AXES, params=_SETTINGS, formula=r"\frac{1}{n} \sum_i x_i",
 )
 F.define(
-    "max", np.max, selections.max, _share_of_extreme,
+    "max", np.maximum.reduce, selections.max, _share_of_extreme,
     wants=_AXES, params=_SETTINGS, also=(np.amax,), formula=r"\max_i x_i",
     at_kinks="equal entries share the gradient equally",
 )
 F.define(
-    "min", np.min, selections.min, _share_of_extreme,
+    "min", np.minimum.reduce, selections.min, _share_of_extreme,
     wants=_AXES, params=_SETTINGS, also=(np.amin,), formula=r"\min_i x_i",
     at_kinks="equal entries share the gradient equally",
 )
@@ -88,25 +118,27 @@ def _along(g: Any, length: Any, x: Any, axis: Any) -> Any:
     return _spread(g / F.where(is_zero, 1, length), x, axis) * towards
 
 
+@composed
 def _var(x: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
-    x = floating(np.asarray(x))
+    x = floating(as_array(x))
     deviation = x - F.mean(x, axis=axis, keepdims=True)
     squares = F.sum(deviation * deviation, axis=axis, keepdims=keepdims)
-    return squares / _count(x, axis, ddof)
+    return squares / count_of(x, axis, ddof)
 
 
 def _slope_of_var(g: Any, _y: Any, x: Any, *, axis: Any, ddof: int, keepdims: bool) -> Any:
     deviation = x - F.mean(x, axis=axis, keepdims=True)
-    return _spread(g, x, axis) * (deviation * 2 / _count(x, axis, ddof))
+    return _spread(g, x, axis) * (deviation * 2 / count_of(x, axis, ddof))
 
 
+@composed
 def _std(x: Any, axis: Any, ddof: int, keepdims: bool) -> Any:
     return F.sqrt(F.var(x, axis=axis, ddof=ddof, keepdims=keepdims))
 
 
 def _slope_of_std(g: Any, y: Any, x: Any, *, axis: Any, ddof: int, keepdims: bool) -> Any:
     deviation = x - F.mean(x, axis=axis, keepdims=True)
-    return _along(g / _count(x, axis, ddof), y, deviation, axis)
+    return _along(g / count_of(x, axis, ddof), y, deviation, axis)
 
 
 _SPREAD = {"axis": None, "ddof": 0, "keepdims": False}
@@ -122,8 +154,9 @@ F.define(
 )
 
 
+@composed
 def _norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
-    x = floating(np.asarray(x))
+    x = floating(as_array(x))
     is_length = axis is not None or len(x.shape) == 1
     if ord not in ((None, 2) if is_length and not isinstance(axis, tuple) else (None, "fro")):
         euclidean = "None or 2 for vectors, None or 'fro' for matrices, other lengths are not here"
@@ -211,9 +244,10 @@ def _exponentials(x: Any, axis: Any) -> tuple[Any, Any, Any]:
     return powers, F.sum(powers, axis=axis, keepdims=True), shift
 
 
+@composed
 def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
-    x = floating(np.asarray(x))
-    if not _count(x, axis):
+    x = floating(as_array(x))
+    if not count_of(x, axis):
         return F.sum(x, axis=axis, keepdims=keepdims) - np.inf  # the logarithm of nothing
     _, total, shift = _exponentials(x, axis)
     is_nothing = F.equal(total, 0)
@@ -223,7 +257,7 @@ def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
 
 def _slope_of_logsumexp(g: Any, _y: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
     spread = _spread(g, x, axis)
-    if not _count(x, axis):
+    if not count_of(x, axis):
         return spread
     powers, total, _ = _exponentials(x, axis)
     return spread * (powers / F.where(F.equal(total, 0), 1, total))

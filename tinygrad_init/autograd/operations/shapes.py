@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import errors, manual
+from .. import errors, manual, modes
 from ..axes import axes_of, axis_of
 from ..errors import ShapeError
 from ..exact import products
@@ -126,10 +126,20 @@ add_method(Node, "transpose", _transpose_method, manual.of_row(F.transpose))
 
 def _whole_numbers(numbers: Any, what: str) -> Array:
     """Integers, as NumPy wants them: 1.5 is not cut to 1."""
+    if isinstance(numbers, Node):
+        modes.refuse_reading(what)
     array = np.asarray(data_of(numbers))
     if array.dtype.kind not in "iub" and array.size:
         raise errors.wrong_kind(what, "integers", numbers)
     return array if array.size else array.astype(int)
+
+
+def _indices(numbers: Any) -> Any:
+    """Whole numbers that pick entries: while ``capture`` records, a Tensor of them stays one."""
+    is_recorded = modes.current().recorder is not None
+    if is_recorded and isinstance(numbers, Node) and numbers.dtype.kind in "iu":
+        return numbers
+    return _whole_numbers(numbers, "indices")
 
 
 @F.compose(np.ravel, wants="an array of any shape")
@@ -254,14 +264,14 @@ def take(a: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None:
         a, axis = ravel(a), 0
     before = (slice(None),) * axis_of(axis, len(a.shape))
-    return F.getitem(a, index=(*before, _whole_numbers(indices, "indices").astype(int)))
+    return F.getitem(a, index=(*before, frozen(_indices(indices).astype(int))))
 
 
 @F.compose(np.take_along_axis, wants="indices within the length of the axis, of as many axes")
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """For each place along the other axes, the entries at ``indices`` there."""
     arr = as_array(arr)
-    chosen = _whole_numbers(indices, "indices")
+    chosen = _indices(indices)
     if axis is None:
         arr, axis = ravel(arr), 0
     place = axis_of(axis, len(arr.shape))
