@@ -327,3 +327,10 @@ def test_a_rounded_factor_gives_a_rounded_product() -> None:
     said = worked(trace(Value(2 / 3, label="x") * 3))[-1]
     assert said == "n2 = x × 3 = 0.6667 × 3 ≈ 2"
     assert worked(trace(-Value(2 / 3, label="x")))[-1] == "n1 = −x = −0.6667 = -0.6667"
+
+
+def test_nan_in_a_large_array_does_not_hide_the_range_of_the_others() -> None:
+    x = np.arange(10.0)
+    x[0], x[1] = np.nan, np.inf
+    assert text.lines(x) == ["1 of 10 nan, others 2 … inf"]
+    assert text.lines(np.full(10, np.nan)) == ["10 of 10 nan"]
