@@ -727,3 +727,47 @@ def test_an_array_without_entries_has_none_to_work_out() -> None:
     empty = Tensor(np.zeros((0, 3)), requires_grad=True)
     with pytest.raises(DataError, match=r"shape \(0, 3\) has no entry"):
         EXPLAIN(empty.sum(), wrt=empty)
+
+
+def test_nan_and_inf_are_not_called_roundings() -> None:
+    x = Value(math.nan, label="x")
+    told = str(tg.explain((x * 2.0) ** 2, wrt=x))
+    assert "2 n₂ · 2 = nan · 2 = nan" in told
+    assert "dy/dx = nan" in told
+    x = Value(1e200, label="x")
+    assert "x · x = 1·10²⁰⁰ · 1·10²⁰⁰ ≈ ∞" in str(tg.explain(x * x * x, wrt=x))  # that is one
+
+
+def test_long_paths_are_written_so_that_they_can_be_told_apart() -> None:
+    x = Value(1.1, label="x")
+    z = x
+    for _ in range(6):  # 729 paths of up to 18 steps, of which a few are written out
+        z = z * z.sin() + z
+    told = str(tg.explain(z, wrt=x, shown=40)).replace("\n   ", " ").replace("\n    ", " ")
+    routes = re.findall(r"^\d+\. (.*?):", told, re.M)
+    assert len(routes) == len(set(routes)) == 40
+
+
+def test_paths_that_part_in_nothing_but_the_argument_say_which() -> None:
+    x = Value(1.1, label="x")
+    z = x
+    for _ in range(7):
+        z = z * 1 + 0
+    told = str(tg.explain(z * z, wrt=x)).replace("\n   ", " ")
+    assert re.findall(r"\(as argument \d\)", told) == ["(as argument 1)", "(as argument 2)"]
+
+
+def test_a_label_that_a_formula_cannot_carry_is_told_beside_its_symbol() -> None:
+    a, b = Value(1.0, label="w"), Value(2.0, label="w")
+    assert "Here n₀ is labelled w, n₁ is labelled w." in str(tg.explain(a * b, wrt=a))
+    x = Value(2.0, label="the temperature of the water")
+    told = tg.explain(x * x, wrt=x)
+    assert "Here n₀ is labelled the temperature of the water." in str(told)
+    assert "$n_{0}$ is labelled `the temperature of the water`." in told.to_markdown()
+    assert "is labelled" not in str(tg.explain(x * x, wrt=x, names={"x": x}))
+
+
+def test_of_many_such_labels_a_few_are_told() -> None:
+    values = [Value(1.0, label="w") for _ in range(20)]
+    said = str(tg.explain(math.prod(values[1:], start=values[0]), wrt=values[0], shown=1))
+    assert said.count("is labelled") <= 12

@@ -288,3 +288,49 @@ class TestHostile:
         page.encode()
         Nesting(page)
         assert page.count("<script") == page.count("</script") == 2
+
+
+# What is said of a number that was computed.
+
+
+def worked(graph: Graph) -> list[str]:
+    found = re.findall(r'<p class="worked"><bdi>(.*?)</bdi></p>', graph.to_html())
+    return [Page(each).text for each in found]
+
+
+def test_a_changed_number_is_not_put_into_an_equation_that_it_does_not_fulfil() -> None:
+    speed = Tensor(2.0, requires_grad=True, label="speed")
+    way = speed * 3.0
+    speed.data = 5.0
+    assert worked(trace(way)) == [
+        "speed = 5 (leaf, now)",
+        "n1 = 3 (constant)",
+        "n2 = speed × 3 = 6, from numbers that were changed since",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (1 / 3, "y = x × 0 = 0.3333 × 0 = 0"),  # though the factor is rounded, the product is not
+        (np.inf, "y = x × 0 = inf × 0 = nan"),
+        (np.nan, "y = x × 0 = nan × 0 = nan"),
+    ],
+)
+def test_the_sign_before_a_result_says_what_a_reader_finds(x: float, said: str) -> None:
+    y = Value(x, label="x") * 0
+    y.label = "y"
+    assert worked(trace(y))[-1] == said
+
+
+def test_a_rounded_factor_gives_a_rounded_product() -> None:
+    said = worked(trace(Value(2 / 3, label="x") * 3))[-1]
+    assert said == "n2 = x × 3 = 0.6667 × 3 ≈ 2"
+    assert worked(trace(-Value(2 / 3, label="x")))[-1] == "n1 = −x = −0.6667 = -0.6667"
+
+
+def test_nan_in_a_large_array_does_not_hide_the_range_of_the_others() -> None:
+    x = np.arange(10.0)
+    x[0], x[1] = np.nan, np.inf
+    assert text.lines(x) == ["1 of 10 nan, others 2 … inf"]
+    assert text.lines(np.full(10, np.nan)) == ["10 of 10 nan"]

@@ -153,6 +153,46 @@ class TestSteps:
         assert "All numbers are here" in words(page)
         assert seen(page) == whole
 
+    def test_what_is_written_beside_an_edge_hides_no_number(self, show: OPEN) -> None:
+        given = {"a": 2.0, "b": -3.0, "c": 10.0, "f": -2.0}
+        a, b, c, f = (Value(x, label=name) for name, x in given.items())
+        product = a * b
+        product.label = "e"
+        d = product + c
+        d.label = "d"
+        result = d * f
+        result.label = "L"
+        page = show(trace(result))
+        page.set_viewport_size({"width": 1400, "height": 900})
+        page.reload()
+        page.keyboard.press("End")
+        for _ in range(6):
+            page.keyboard.press("ArrowLeft")
+            assert page.locator(".badge").is_visible()
+            assert page.evaluate("""() => {
+                const badge = document.querySelector(".badge rect").getBoundingClientRect();
+                return [...document.querySelectorAll(".node .outline")]
+                    .map((outline) => outline.getBoundingClientRect())
+                    .filter((box) => (
+                        Math.min(box.right, badge.right) - Math.max(box.left, badge.left) > 1
+                        && Math.min(box.bottom, badge.bottom) - Math.max(box.top, badge.top) > 1))
+                    .length;
+            }""") == 0
+
+    def test_a_closed_module_at_work_is_not_faint(self, show: OPEN) -> None:
+        page = show(network())
+        if "Close" in page.locator('[data-do="modules"]').inner_text():
+            page.keyboard.press("m")
+        page.keyboard.press("Home")
+        for _ in range(20):
+            page.keyboard.press("ArrowRight")
+            opacity = "(one) => getComputedStyle(one).opacity"
+            at_work = page.locator("g.module.future.active")
+            if at_work.count():
+                assert at_work.evaluate(opacity) == "1"
+                return
+        raise AssertionError("no module was seen at work")
+
     def test_back_is_the_way_it_came(self, show: OPEN) -> None:
         page = show(shared())
         page.keyboard.press("Home")
@@ -706,6 +746,38 @@ class TestScreens:
         page.locator("g.node:not(.gone)").first.click()
         assert page.locator(".card:visible").count() == 1
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    @pytest.mark.parametrize("make", [shared, nested, network])
+    def test_a_whole_step_can_be_read_on_a_phone(
+        self, show: OPEN, make: Callable[[], Graph]
+    ) -> None:
+        page = show(make())
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.keyboard.press("End")
+        while page.locator(".phase").inner_text() != "Forward":
+            page.keyboard.press("ArrowLeft")
+            hidden = page.locator(".words, .words .product").evaluate_all(
+                "(all) => all.map((one) => [one.scrollWidth - one.clientWidth, "
+                "one.scrollHeight - one.clientHeight])"
+            )
+            assert max(map(max, hidden)) <= 1, words(page)
+
+    def test_large_text_is_large_in_the_drawing_too(self, show: OPEN) -> None:
+        page = show(network(), detail="operations")
+        page.keyboard.press("m")
+
+        def heights() -> float:
+            page.keyboard.press("Home")
+            page.keyboard.press("0")  # everything, and so smaller than can be read
+            page.keyboard.press("ArrowRight")
+            found: float = page.locator("g.node.active text").first.bounding_box()["height"]
+            return found
+
+        page.set_viewport_size({"width": 700, "height": 500})
+        medium = heights()
+        page.keyboard.press("a")
+        page.keyboard.press("a")
+        assert heights() == pytest.approx(1.5 * medium, rel=0.05)
 
     def test_fingers(self, show: OPEN) -> None:
         page = show(shared())

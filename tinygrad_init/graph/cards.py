@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from html import escape
@@ -65,13 +66,15 @@ class Cards:
         said = self._said.get(node.id, "")
         sources = self._sources[node.id]
         if not said:
-            return f"{name} = {value} ({_KINDS[node.kind]})"
+            now = ", now" if node.changed else ""
+            return f"{name} = {value} ({_KINDS[node.kind]}{now})"
         if node.shape or any(one.shape or one.size > 1 for one in sources):
             return f"{name} = {said}: {text.shape(node.shape) or 'a number'}, {value}"
+        if any(one.changed for one in sources):  # 5 × 3 is not 6, which it was before
+            return f"{name} = {said} = {value}, from numbers that were changed since"
         in_numbers = equation(node, [_operand(node, one.value) for one in sources])
-        is_exact = all(symbols.is_shown_exactly(one.value) for one in (node, *sources))
         parts = [name, said] if in_numbers == said else [name, said, in_numbers]
-        return f"{' = '.join(parts)} {'=' if is_exact else '≈'} {value}"
+        return f"{' = '.join(parts)} {_relation(node, sources)} {value}"
 
     # Cards.
 
@@ -245,6 +248,25 @@ class Cards:
 
 
 _RELATIONS = {"=": "=", r"\approx": "≈"}
+#: what a reader can check without a table
+_ARITHMETIC: dict[str, Callable[..., Fraction]] = {
+    "add": operator.add, "subtract": operator.sub, "multiply": operator.mul,
+    "divide": operator.truediv, "negative": operator.neg,
+}  # fmt: skip
+
+
+def _relation(node: GraphNode, sources: Sequence[GraphNode]) -> str:
+    """Equal, if what a reader computes from the numbers that he sees is the one that he sees."""
+    if node.operation not in _ARITHMETIC:
+        is_exact = all(symbols.is_shown_exactly(one.value) for one in (node, *sources))
+        return "=" if is_exact else "≈"
+    seen = [symbols.shown(one.value) for one in sources]
+    known = [one for one in seen if one is not None]
+    try:
+        whole = _ARITHMETIC[node.operation](*known) if len(known) == len(seen) else None
+    except ZeroDivisionError:
+        whole = None
+    return _RELATIONS[symbols.relation(whole, node.value)]
 
 
 def _operand(node: GraphNode, value: Any) -> str:

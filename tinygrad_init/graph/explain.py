@@ -13,7 +13,7 @@ from ..autograd import DataError, GraphError, Node
 from ..autograd.modes import in_arithmetic
 from ..autograd.tape import youngest_first
 from . import backward, text
-from .article import Article
+from .article import Article, Paragraph, code
 from .entries import Told, by_entries
 from .names import Named
 from .naming import opened_with_names
@@ -23,6 +23,7 @@ from .sums import Between, Sum, between
 from .written import Written
 
 SHOWN = 6  #: how many terms are written out unless said
+MAX_LABELS = 12  #: that are told because they cannot stand in formulas
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +133,21 @@ def explain(
                     f"number, as is everything between it and the result: leave it out"
                 )
             article, total = by_paths(through, named, whole)
-            return Explanation(gradient, [total], [], article)
+            return Explanation(gradient, [total], [], _with_labels(article, named))
         places = _places(gradient, index, compare)
         told = Told(y, wrt, through.uses, gradients, named, whole)
         article, sums = by_entries(told, *places) if compare is None else by_neurons(told, places)
-        return Explanation(gradient, sums, places, article)
+        return Explanation(gradient, sums, places, _with_labels(article, named))
+
+
+def _with_labels(article: Article, named: Named) -> Article:
+    """First which node is which, where a label is too long for a formula or not the only one."""
+    told = [f"${symbol}$ is labelled {code(label)}" for symbol, label in named.labels()]
+    if not told:
+        return article
+    more = f", and so on for {len(told) - MAX_LABELS:,} more" if len(told) > MAX_LABELS else ""
+    first = Paragraph(f"Here {', '.join(told[:MAX_LABELS])}{more}.")
+    return Article(article.title, [first, *article.blocks])
 
 
 def _refuse_other_results(y: Any) -> None:
@@ -219,7 +230,10 @@ def _places(gradient: Any, index: Any, compare: Any) -> list[tuple[int, ...]]:
 
 def _largest(gradient: Any) -> tuple[int, ...]:
     if not gradient.size:
-        raise DataError(f"an array of shape {gradient.shape} has no entry to work out")
+        raise DataError(
+            f"an array of shape {gradient.shape} has no entry to work out, and its gradient is as "
+            f"empty: explain one that has"
+        )
     size = np.nan_to_num(np.abs(gradient), nan=np.inf)
     return tuple(map(int, np.unravel_index(size.argmax(), size.shape)))
 

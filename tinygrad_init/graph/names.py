@@ -48,17 +48,28 @@ class Named:
                 self._labels.setdefault(node, default)
         self._words = Counter(self._labels.values())
         self._symbols = symbols.own(self._labels)
+        self._renamed: dict[Node, None] = {}
 
     def word(self, node: Any) -> str:
         """The label or the id, on one line; a constant array has an id, too."""
         label = self._label(node)
         is_own = self._words[label] == 1 and not symbols.is_id(label)
-        return label if is_own else f"n{self._numbers[id(node)]}"
+        return label if is_own else self._id(node, f"n{self._numbers[id(node)]}")
 
     def symbol(self, node: Any) -> str:
         """The same in a formula, for labels that can stand in one."""
         own = self._symbols.get(node) if isinstance(node, Node) else None
-        return own or symbols.of_id(f"n{self._numbers[id(node)]}")
+        return own or self._id(node, symbols.of_id(f"n{self._numbers[id(node)]}"))
+
+    def _id(self, node: Any, shown: str) -> str:
+        if self._label(node):
+            self._renamed[node] = None
+        return shown
+
+    def labels(self) -> list[tuple[str, str]]:
+        """Of what was called by its id so far, though it has a label: both, oldest first."""
+        nodes = sorted(self._renamed, key=lambda node: node.age)
+        return [(symbols.of_id(f"n{self._numbers[id(node)]}"), self._label(node)) for node in nodes]
 
     def _label(self, node: Any) -> str:
         return self._labels.get(node, "") if isinstance(node, Node) else ""

@@ -37,7 +37,7 @@ def by_paths(through: Between, named: Named, shown: int) -> tuple[Article, Sum]:
     """The article, and the sum it tells of."""
     x, y = through.x, through.y
     best, more, rest = ways(through, shown)
-    paths = [_path(way) for way in best]
+    paths = _told_apart([_path(way) for way in best])
     found = Sum([_term(path, x, named) for path in paths], more, rest)
     told = [_told(path, x, y, named) for path in paths]
     total = symbols.total(named.symbol(y), named.symbol(x))
@@ -65,6 +65,36 @@ def _path(way: Way) -> Path:
     if len(kept) > MAX_FACTORS:
         kept = [*kept[: MAX_FACTORS // 2], *kept[-(MAX_FACTORS // 2) :]]
     return Path(way, steps, kept or [0, len(steps) - 1])
+
+
+def _told_apart(paths: Sequence[Path]) -> list[Path]:
+    """Of paths that would be written alike, also the first step at which they part."""
+    found = list(paths)
+    alike: dict[tuple[tuple[bool, Node], ...], list[int]] = {}
+    for number, path in enumerate(paths):
+        alike.setdefault(tuple(_stops(path)), []).append(number)
+    for same in alike.values():
+        parting = _parting([paths[number] for number in same])
+        if parting is None:
+            continue
+        more = [paths[n]._replace(kept=sorted({*paths[n].kept, parting})) for n in same]
+        for number, path in zip(same, _told_apart(more), strict=True):
+            found[number] = path
+    return found
+
+
+def _parting(paths: Sequence[Path]) -> int | None:
+    """The first step that is not the same in all of them; all lead to the same result."""
+    for k in range(min(len(path.steps) for path in paths)):
+        if len({path.steps[k][0].user for path in paths}) > 1:
+            return k
+    return None
+
+
+def _stops(path: Path) -> list[tuple[bool, Node]]:
+    """The nodes that are written, each with whether others are left out before it."""
+    passed = zip([-1, *path.kept], path.kept, strict=False)
+    return [(k > before + 1, path.steps[k][0].user) for before, k in passed]
 
 
 def _term(path: Path, x: Node, named: Named) -> Term:

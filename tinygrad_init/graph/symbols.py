@@ -158,13 +158,24 @@ def shown(x: Any, digits: int | None = text.DIGITS) -> Fraction | None:
 
 
 def is_shown_exactly(x: Any, digits: int | None = text.DIGITS) -> bool:
-    """Whether nothing was rounded."""
+    """Whether nothing was rounded; nan and inf are written as what they are."""
+    if _is_beyond(x):
+        return True
     seen = shown(x, digits)
     return seen is not None and (float(seen) if isinstance(x, float) else seen) == x
 
 
+def _is_beyond(x: Any) -> bool:
+    return isinstance(x, (float, np.floating)) and not np.isfinite(x)
+
+
 def relation(seen: Fraction | None, exactly: Any, digits: int | None = text.DIGITS) -> str:
-    """Equal, if what a reader computes from the printed numbers is the printed result."""
+    """Equal, if what a reader computes from the printed numbers is the printed result.
+
+    ``seen`` is ``None`` if one of these is nan or inf; then such a result was not rounded.
+    """
+    if seen is None and _is_beyond(exactly):
+        return "="
     return "=" if seen is not None and seen == shown(exactly, digits) else r"\approx"
 
 

@@ -128,7 +128,9 @@ def _summary(array: np.ndarray[Any, Any]) -> str:
         return f"{np.count_nonzero(array)} of {array.size} true"
     missing = np.count_nonzero(np.isnan(array)) if array.dtype.kind == "f" else 0
     if missing:
-        return f"{missing} of {array.size} nan"
+        others = array[~np.isnan(array)]
+        rest = f", others {_summary(others)}" if others.size else ""
+        return f"{missing} of {array.size} nan{rest}"
     low, high = array.min(), array.max()
     return f"all {number(low)}" if low == high else f"{number(low)} … {number(high)}"
 

@@ -2,7 +2,7 @@
 
 const LARGEST = 6, SMALLEST = 0.02;
 const LARGEST_FIT = 1.8;   // a small graph does not fill a projector with three letters
-const READABLE = 0.7;      // at which scale the text of a node can be read
+const READABLE = 0.7;      // at which scale the text of a node can be read, where text is 16 pixels
 const FAR = 0.2;           // at which scale it is only noise, and costs most of the time
 const MARGIN = 24;         // pixels around what is to be seen
 
@@ -48,6 +48,11 @@ class Camera {
     }), isAnimated);
   }
 
+  /** The scale at which a node can be read: larger on a projector, and where text shall be large. */
+  get readable() {
+    return READABLE * parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+  }
+
   /** The scale at which a box can be seen as a whole. */
   scaleFor([, , width, height]) {
     const [across, down] = this.size;
@@ -64,7 +69,7 @@ class Camera {
   /** Moves no more than it takes to see a box, large enough to read it. */
   show(box) {
     const from = this.goal;
-    const scale = Math.max(from.scale, Math.min(READABLE, this.scaleFor(box)));
+    const scale = Math.max(from.scale, Math.min(this.readable, this.scaleFor(box)));
     const [width, height] = this.size.map((length) => length / scale);
     const goal = { ...from, scale };
     for (const [axis, length, k] of [["x", width, 0], ["y", height, 1]]) {

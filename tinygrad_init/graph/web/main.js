@@ -63,7 +63,7 @@ class Page {
     for (const level of [Infinity, ...levels]) {
       const closed = new Set(depths.flatMap((depth, s) => (depth >= level ? [s] : [])));
       best = this.#turned(closed);
-      if (best.scale >= READABLE) break;
+      if (best.scale >= this.camera.readable) break;
     }
     this.drawing.change(best, false);
     this.camera.fit(this.drawing.goal.box, false);

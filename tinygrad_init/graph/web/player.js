@@ -182,11 +182,14 @@ class Player {
   #besides(line, size) {
     const boxes = this.graph.nodes.map((_, k) => this.drawing.standIn(k).box);
     const hidden = (at) => total(boxes.map((box) => overlap(around(at, size), box)));
-    const [across, down] = [size[0] / 2 + 8, size[1] / 2 + 8];
-    const shifts = [
-      [across, 0], [-across, 0], [0, -down], [0, down], [across, -down], [-across, down],
-    ];
-    const places = [12, 8, 16].flatMap((k) => shifts.map((shift) => plus(line[k], shift)));
+    const places = [0, 12, 28, 60].flatMap((away) => {
+      const [across, down] = [size[0] / 2 + 8 + away, size[1] / 2 + 8 + away];
+      const shifts = [
+        [across, 0], [-across, 0], [0, -down], [0, down],
+        [across, -down], [-across, down], [across, down], [-across, -down],
+      ];
+      return [12, 8, 16].flatMap((k) => shifts.map((shift) => plus(line[k], shift)));
+    });
     return places.reduce((best, at) => (hidden(at) < hidden(best) - 1 ? at : best));
   }
 
