@@ -164,6 +164,8 @@ def real_array(data: Any, dtype: DTypeLike | None = None, made_by: str = "") -> 
 
 def real(data: Any, made_by: str = "") -> Any:
     """``data`` as an array, if its numbers are real and no wider than 64 bits."""
+    if type(data) is np.ndarray and data.dtype.char in REAL:
+        return data
     try:
         array = np.asarray(data)
     except ValueError as error:
