@@ -75,7 +75,7 @@ class Row:
                 break
             given.append(gradient)
         else:
-            if not _stand_in_a_row(given):
+            if given[0].base is None or not _stand_in_a_row(given):
                 return np.concatenate(given, axis=None)
             self._ready = given, _whole(given)
             return self._ready[1]
