@@ -302,13 +302,14 @@ def _pass_on(
     arguments = node._first if node._rest is ALL else _arguments(node)
     rules: Sequence[Any] = operation.rules
     if create_graph:
-        operands = [gradient, node, *arguments]
+        operands = (gradient, node, *arguments)
     else:
         if node.is_watched:
             rules = operation.on_bare[arithmetic]
-        operands = [gradient, node._data]
+        bare = [gradient, node._data]
         for argument in arguments:  # a loop: a comprehension takes 0.2 of 1.5 us more
-            operands.append(argument._data if isinstance(argument, Node) else argument)
+            bare.append(argument._data if isinstance(argument, Node) else argument)
+        operands = tuple(bare)
     if operation.is_variadic:
         rules = _one_for_each(rules[0], operands, params)
     for position, argument in enumerate(arguments):
@@ -317,7 +318,10 @@ def _pass_on(
             continue
         try:
             found = rule(*operands, **params) if params else rule(*operands)
-            if type(found) is not float or argument.is_watched:
+            held = argument._data
+            if type(found) is not argument._holds or (
+                argument.is_watched and (found.shape != held.shape or found.dtype is not held.dtype)
+            ):
                 found = argument._fit(found)
         except errors.FROM_NUMPY as error:
             raise errors.in_rule(operation.name, position, operands[2:], error) from error

@@ -8,6 +8,7 @@ from sys import getrefcount
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import DTypeLike
 
 from . import errors, modes
@@ -138,8 +139,6 @@ class Tensor(ArrayLike):
 
     def _fit(self, gradient: Any) -> Any:
         shape, dtype = self._data.shape, self._data.dtype
-        if type(gradient) is np.ndarray and gradient.shape == shape and gradient.dtype is dtype:
-            return gradient
         if not isinstance(gradient, (np.ndarray, ArrayLike)):
             gradient = real(gradient, "a rule")
         if gradient.shape != shape:
@@ -152,7 +151,7 @@ class Tensor(ArrayLike):
 
     def _collect(self, found: Mapping[Node, Any]) -> None:
         gradient = found[self]
-        if type(gradient) is not np.ndarray:
+        if type(gradient) is not ndarray:
             is_node = isinstance(gradient, Node)
             gradient = F.positive(gradient) if is_node else np.asarray(gradient)
         elif gradient.base is not None or getrefcount(gradient) > _OURS:

@@ -13,6 +13,7 @@ from sys import getrefcount
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import NDArray
 
 from ..autograd import Tensor
@@ -67,7 +68,7 @@ class Row:
         for parameter, part, shape, dtype in self._expected:
             gradient = parameter.grad
             if (
-                type(gradient) is not np.ndarray
+                type(gradient) is not ndarray
                 or gradient.shape != shape
                 or (gradient.dtype is not dtype and gradient.dtype != dtype)
                 or parameter._data is not part

@@ -41,7 +41,6 @@ def sum_over(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _sum_rows(x: Any) -> Any:
-    x = np.asarray(x)
     if x.dtype.char not in "fd":
         return np.add.reduce(x, axis=-2)
     ones = _ones(x.shape[-2], x.dtype.char)
