@@ -23,7 +23,7 @@ from . import anomaly, errors, modes
 from .inputs import ARRAYS, FLOATS, NUMBERS, REAL, check_setting, operand
 from .modes import current
 from .scopes import current as current_scope
-from .tape import ALL, WITHOUT_PARAMS, How, Node
+from .tape import ALL, NEVER, WITHOUT_PARAMS, How, Node
 
 Function = Callable[..., Any]
 Rule = Callable[..., Any]  #: (g, y, *arguments, **params) -> the gradient of one argument
@@ -162,7 +162,7 @@ class Operation:
         params: Mapping[str, Any], bare: list[Any], is_tracked: bool,
     ) -> Any:  # fmt: skip
         """A node; if a derivative can flow through it, it remembers how it was computed."""
-        node = kind.__new__(kind)
+        node: Any = kind.__new__(kind)
         is_tracked = (
             is_tracked and settings.recording and (self.is_smooth or self._has_rule(args))
         )
@@ -176,6 +176,8 @@ class Operation:
             Node.__init__(node, data, is_tracked, "", self, how, first, rest)
         else:
             Node.__init__(node, data)
+        if kind.is_watched:
+            node._changes, node._keeps_grad = NEVER, False
         node.scope = current_scope()
         if settings.detecting:
             node.evidence = anomaly.inspect(self.name, data, bare)

@@ -15,7 +15,7 @@ from . import errors, modes
 from .array_like import ArrayLike
 from .inputs import Array, real, real_array, total
 from .operations import F
-from .tape import Node, data_of, tick_of_change
+from .tape import NEVER, Node, data_of, tick_of_change
 
 #: References to an array that nobody else has: of a dictionary, of a name here, of a call.
 #: Not to copy it saves 7 ms of the 110 that a step of a 1024-1024-1024-1024 network takes.
@@ -48,7 +48,7 @@ class Tensor(ArrayLike):
            [0.036, 0.072]])
     """
 
-    __slots__ = ()
+    __slots__ = ("_changes", "_keeps_grad")
     kind = "Tensor"
     _holds = np.ndarray
     is_watched = True
@@ -64,6 +64,13 @@ class Tensor(ArrayLike):
         if requires_grad and array.dtype.kind != "f":
             raise errors.not_differentiable(array.dtype)
         super().__init__(array, requires_grad, label)
+        self._changes, self._keeps_grad = NEVER, False
+
+    @classmethod
+    def _wrap(cls, data: Any) -> Any:
+        node = super()._wrap(data)
+        node._changes, node._keeps_grad = NEVER, False
+        return node
 
     @classmethod
     def _admit(cls, data: Any, made_by: str = "") -> Any:
