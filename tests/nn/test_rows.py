@@ -385,6 +385,21 @@ def test_a_shallow_copy_moves_the_same_parameters() -> None:
 # Large models, and rules of one's own.
 
 
+@each_optimiser
+def test_what_stands_beside_a_large_parameter_is_joined(make: Make) -> None:
+    shapes: list[tuple[int, ...]] = [(3, 2), (2,), (LONGEST, 2), (3,), (3, LONGEST // 4), (5,)]
+    together, alone = parameters(shapes=shapes), parameters(shapes=shapes)
+    optimiser, others = make(together), [make([each]) for each in alone]
+    assert rows(optimiser) == 3  # two before it, it, and three behind it
+    for step in range(3):
+        for tensors in (together, alone):
+            give_gradients(tensors, step)
+        optimiser.step()
+        for other in others:
+            other.step()
+    assert bits(together) == bits(alone)
+
+
 def test_a_large_model_is_not_joined_and_moves_alike() -> None:
     shapes: list[tuple[int, ...]] = [(LONGEST, 2), (3,), (2, LONGEST + 1)]
     large, alone = parameters(shapes=shapes), parameters(shapes=shapes)

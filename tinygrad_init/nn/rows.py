@@ -118,15 +118,28 @@ def joined(singles: Iterable[Row]) -> list[Row]:
         kind = id(row.settings), row.data.dtype, frozenset(row.state), tuple(numbers.items())
         kinds.setdefault(kind, []).append(row)
     found: list[Row] = []
-    for alike in kinds.values():
-        parameters = [row.parameters[0] for row in alike]
-        if len(alike) > 1 and (
+    for run in (run for alike in kinds.values() for run in _runs(alike)):
+        parameters = [row.parameters[0] for row in run]
+        if len(run) > 1 and (
             _stand_in_a_row([one.data for one in parameters]) or _can_be_moved(parameters)
         ):
-            found.append(Row(alike[0].settings, parameters, _joined_state(alike)))
+            found.append(Row(run[0].settings, parameters, _joined_state(run)))
         else:
-            found += alike
+            found += run
     return found
+
+
+def _runs(singles: Sequence[Row]) -> list[list[Row]]:
+    """Neighbours that are no longer than a row may be; what is longer stays alone."""
+    runs: list[list[Row]] = []
+    length = 0
+    for row in singles:
+        length += row.data.size
+        if not runs or length > LONGEST:
+            runs.append([])
+            length = row.data.size
+        runs[-1].append(row)
+    return runs
 
 
 def _joined_state(alike: Sequence[Row]) -> State:
@@ -163,8 +176,6 @@ def _can_be_moved(parameters: Sequence[Tensor]) -> bool:
         del array
         if not is_plain or getrefcount(parameter.data) > _HELD_ONCE:
             return False
-    if sum(parameter.size for parameter in parameters) > LONGEST:
-        return False
     whole, start = np.concatenate([parameter.data for parameter in parameters], axis=None), 0
     for parameter in parameters:
         part = whole[start : start + parameter.size].reshape(parameter.shape)
