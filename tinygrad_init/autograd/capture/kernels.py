@@ -27,6 +27,7 @@ from ..axes import axes_of
 from ..inputs import Array
 from ..operations import F
 from ..operations.choices import check_labels
+from ..operations.reductions import MANY, SHORT
 from . import complaints
 from .recording import ARGUMENT, NUMBER, Call, Slot
 
@@ -38,8 +39,6 @@ _BY_KEYWORD = (np.maximum, np.minimum)  #: ufuncs that want ``out`` by its name
 _ROW = 8192  #: zeros to compare with at once
 _SMALL = 2**17  #: bytes that are filled with zeros in no time
 _SHORT = 1024  #: entries of a row, above which NumPy's way of adding in pairs is more exact
-#: A maximum of few entries in many rows: one call for each entry beats one loop for each row.
-_FEW, _MANY_ROWS = 16, 256
 
 
 def steps(call: Call, out: Array, operands: list[Any]) -> list[Step]:
@@ -182,7 +181,7 @@ def _extreme(call: Call, out: Array, x: Any) -> list[Step]:
     ufunc = {"max": np.maximum, "min": np.minimum}[call.operation.name]
     axes, ndim = axes_of(call.params["axis"], _ndim(x)), _ndim(x)
     entries = _shape(x)[-1] if ndim else 0
-    is_short = axes == (ndim - 1,) and 1 < entries <= _FEW and out.size >= _MANY_ROWS
+    is_short = axes == (ndim - 1,) and 1 < entries <= SHORT and out.size >= MANY
     rows = _same_memory(out, _shape(x)[:-1]) if is_short else None
     if isinstance(x, Slot) or rows is None:
         return [(ufunc.reduce, [x, axes, None, out, call.params["keepdims"]])]

@@ -39,12 +39,10 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
     is_mask = type(condition) is type(a) is np.ndarray and condition.dtype == bool
     if not (is_mask and type(b) is int and b == 0 and a.dtype.kind == "f" and a.dtype.isnative):
         return np.where(condition, a, b)
-    if condition.shape != a.shape:
+    if condition.shape != a.shape[a.ndim - condition.ndim :]:  # one mask for all members will do
         return np.where(condition, a, b)
     bits = np.dtype(f"i{a.dtype.itemsize}")
-    masked = condition.astype(bits)
-    masked *= a.view(bits)
-    return masked.view(a.dtype)
+    return (a.view(bits) * condition.astype(bits)).view(a.dtype)
 
 
 F.define(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -34,10 +35,40 @@ def _spread(g: Any, x: Any, axis: Any) -> Any:
     return F.broadcast_to(F.reshape(g, shape=kept_shape(x, axis)), shape=x.shape)
 
 
+#: Rows that are short and many, such as the scores of few classes: NumPy's loop for each row costs
+#: ten times what its entries do.
+SHORT, MANY = 16, 256
+
+
+def _has_short_rows(x: Any, axis: Any) -> bool:
+    return (
+        type(x) is np.ndarray and x.size > MANY and x.dtype.char in "fd" and x.ndim > 1
+        and 1 < x.shape[-1] <= SHORT and x.size >= MANY * x.shape[-1]
+        and _reduced(axis, x.ndim) == (x.ndim - 1,) and x.flags.c_contiguous
+    )  # fmt: skip
+
+
 def sum_over(x: Any, axis: Any, keepdims: bool) -> Any:
-    """``np.sum`` without its wrapper, which takes 1 us."""
+    """``np.sum`` without its wrapper, which takes 1 us; of short rows, a product with ones."""
+    if _has_short_rows(x, axis):
+        sums = np.dot(x, _ones(x.shape[-1], x.dtype.char))
+        return sums[..., np.newaxis] if keepdims else sums
     add_up: Any = np.add.reduce  # of which the stubs know no bool
     return add_up(x, axis=axis, keepdims=keepdims)
+
+
+def _extreme_by(ufunc: Any) -> Callable[..., Any]:
+    """``np.max`` without its wrapper; of short rows, column by column."""
+
+    def extreme(x: Any, axis: Any, keepdims: bool) -> Any:
+        if not _has_short_rows(x, axis):
+            return ufunc.reduce(x, axis=axis, keepdims=keepdims)
+        found = ufunc(x[..., 0], x[..., 1])
+        for k in range(2, x.shape[-1]):
+            ufunc(found, x[..., k], out=found)
+        return found[..., np.newaxis] if keepdims else found
+
+    return extreme
 
 
 def _sum_rows(x: Any) -> Any:
@@ -85,12 +116,12 @@ F.define(
     wants=_AXES, params=_SETTINGS, formula=r"\frac{1}{n} \sum_i x_i",
 )
 F.define(
-    "max", np.maximum.reduce, selections.max, _share_of_extreme,
+    "max", _extreme_by(np.maximum), selections.max, _share_of_extreme,
     wants=_AXES, params=_SETTINGS, also=(np.amax,), formula=r"\max_i x_i",
     at_kinks="equal entries share the gradient equally",
 )
 F.define(
-    "min", np.minimum.reduce, selections.min, _share_of_extreme,
+    "min", _extreme_by(np.minimum), selections.min, _share_of_extreme,
     wants=_AXES, params=_SETTINGS, also=(np.amin,), formula=r"\min_i x_i",
     at_kinks="equal entries share the gradient equally",
 )
