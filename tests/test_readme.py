@@ -55,6 +55,13 @@ def test_the_proof_and_the_escape_print_what_stands_below_them(tmp_path: Path) -
     assert shown.splitlines()[1] in (tmp_path / "certificate.html").read_text(encoding="utf-8")
 
 
+def test_the_plan_is_that_of_the_code(tmp_path: Path) -> None:
+    found = re.search(r"## Record once.*?```python\n(.*?)```\n\n```text\n(.*?)```", README, re.S)
+    assert found is not None
+    code, shown = found.groups()
+    assert run(code, tmp_path) == shown
+
+
 def test_the_row_shown_is_the_row_of_the_table() -> None:
     import tinygrad_init.autograd.operations.elementary as rows
 
