@@ -18,6 +18,7 @@ from .cards import Cards, summary
 from .document import document
 from .dot import fact, facts, in_stripes, role
 from .export import dump
+from .folded import SMALL
 from .formula import as_text
 from .layout import layout
 from .palette import DARK, STYLES, UNCLASSED, of_class
@@ -26,6 +27,7 @@ from .terms import Term
 
 #: in this order
 SCRIPTS = ("arrange", "drawing", "camera", "player", "search", "tooltip", "main")
+MAX_NODES = 500  #: of a page that opens modules: drawn in half a second, 3 MB
 MAX_TURNED = 300  #: nodes of a drawing that is laid out twice, to be turned
 MAX_BADGE = 36  #: characters beside an edge
 
@@ -96,6 +98,12 @@ gradients, one term of the chain rule at a time.</p>
     return document(title, _part("page.css") + _size(svg) + _swatches(nodes), body, script)
 
 
+def can_open(nodes: Sequence[GraphNode], scopes: Sequence[GraphScope]) -> bool:
+    """Whether a page can have all of a graph, which is readable while its modules are closed."""
+    outside = sum(not (node.scope or node.held_by) for node in nodes)
+    return len(nodes) <= MAX_NODES and outside + sum(not one.outer for one in scopes) <= SMALL
+
+
 def _called(cards: Cards, node: GraphNode) -> str:
     """Its name; a module that has none of its own is called by its kind."""
     name = cards.names[node.id]
@@ -125,7 +133,7 @@ def _data(cards: Cards, scopes: Sequence[GraphScope]) -> dict[str, Any]:
     places = {node.id: place for place, node in enumerate(cards.nodes)}
     last = {term.node: term for term in cards.terms}
     return {
-        "nodes": [_node(node, cards) for node in cards.nodes],
+        "nodes": [_node(node, cards, scopes) for node in cards.nodes],
         "edges": [[places[edge.source], places[edge.target]] for edge in cards.edges],
         "scopes": [_scope(one, cards, places) for one in scopes],
         "terms": [
@@ -140,7 +148,12 @@ def _data(cards: Cards, scopes: Sequence[GraphScope]) -> dict[str, Any]:
     }
 
 
-def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
+def _holders(node: GraphNode, scopes: Sequence[GraphScope]) -> list[int]:
+    """The calls of the modules that hold a parameter, by their places."""
+    return [place for place, one in enumerate(scopes) if one.module in node.held_by]
+
+
+def _node(node: GraphNode, cards: Cards, scopes: Sequence[GraphScope]) -> dict[str, Any]:
     lines, is_striped = facts(node), in_stripes(node)
     if is_striped:
         lines = [[" ".join(each)] for each in lines]
@@ -153,6 +166,7 @@ def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
         "id": node.id,
         "name": name,
         "scope": node.scope,
+        "holders": _holders(node, scopes),
         "find": " ".join(text.label(part, 200) for part in parts).lower(),
         "rows": [len(value), sum(map(len, gradient))],
         "together": [row for each in lines for row in each] if is_striped else [],
