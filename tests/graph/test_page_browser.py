@@ -433,7 +433,8 @@ class TestModules:
         first = next(one for one in graph.scopes if one.kind.endswith("Neuron"))
         computed = {one.id for one in graph.nodes if one.scope == first.id}
         read = {edge.source for edge in graph.edges if edge.target in computed}
-        assert computed and shown(page) == whole | computed | read
+        assert computed
+        assert shown(page) == whole | computed | read
         page.keyboard.press("m")
         assert shown(page) == {one.id for one in graph.nodes}
         page.keyboard.press("m")
@@ -897,6 +898,20 @@ class TestScreens:
         assert page.locator(".card:visible").count() == len(graph.nodes)
         assert page.locator(".table").is_visible()
         assert page.locator(".player, .tools, .zoom").locator("visible=true").count() == 0
+
+    def test_print_in_the_middle_of_a_pass_has_all_numbers(self, show: OPEN) -> None:
+        graph = shared()
+        page = show(graph)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        before = seen(page)
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert not page.locator(".future, .no-gradient, .partial, .active").count()
+        assert all(value for value, _ in seen(page).values())
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        page.emulate_media(media="screen")
+        assert seen(page) == before
 
     def test_without_javascript(self, tmp_path: Path, browser_page: Any, engine: str) -> None:
         graph = network()

@@ -86,6 +86,8 @@ class Graph:
         if detail is None and len(whole.nodes) <= SMALL:
             detail = "operations"
         if detail == "operations" and not closed:
+            if opened:  # already, or there is no such module
+                whole._folding.named(opened)
             return whole
         how = "repeats" if detail == "operations" else detail
         found = fold(whole._folding, how, opened, closed)

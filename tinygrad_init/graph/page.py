@@ -13,7 +13,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from . import text
+from . import symbols, text
 from .cards import Cards, summary
 from .document import document
 from .dot import fact, facts, in_stripes, role
@@ -60,7 +60,9 @@ def to_html(
     """
     cards = Cards(nodes, edges, scopes)
     svg = drawings[first]
-    title = f"How {_called(cards, nodes[-1])} was computed"
+    name = _called(cards, nodes[-1])
+    result = symbols.origin(name, _made_by(cards, nodes[-1]))
+    title = f"How {name}{result and f'{result},'} was computed"
     layouts = {name: layout(drawn, nodes, edges, scopes) for name, drawn in drawings.items()}
     told = {
         **_data(cards, scopes), "layouts": layouts, "first": first, "isWanted": is_wanted,
@@ -71,7 +73,7 @@ def to_html(
 <div class="stage">
 <div class="drawing" tabindex="0" role="img" aria-label="The graph; the table below says the same">
 {svg}</div>
-{_legend(nodes)}
+{_legend(nodes, scopes)}
 <div class="tooltip" role="tooltip" hidden></div>
 </div>
 {_part("player.html")}<div class="table" tabindex="0">
@@ -109,6 +111,12 @@ def _called(cards: Cards, node: GraphNode) -> str:
     name = cards.names[node.id]
     is_bare = node.kind == "module" and name == node.id and node.symbol
     return text.label(node.symbol) if is_bare else name
+
+
+def _made_by(cards: Cards, node: GraphNode) -> str:
+    """The whole part of the program that a result is from, else its operation."""
+    around = cards.around(node.scope)
+    return cards.scopes[around[-1]].kind if around else node.operation
 
 
 def _part(name: str) -> str:
@@ -254,10 +262,12 @@ def _shade(light: str) -> str:
     return f"light-dark({light}, {DARK.get(light, light)})"
 
 
-def _legend(nodes: Sequence[GraphNode]) -> str:
+def _legend(nodes: Sequence[GraphNode], scopes: Sequence[GraphScope]) -> str:
     items: list[tuple[str, str]] = [(one, _LEGEND[one]) for one in _roles(nodes)]
     items += [(f"class-{number}", f"class {number}") for number in _classes(nodes)]
     rows = "\n".join(f'<li><span class="key-{css}"></span>{what}</li>' for css, what in items)
+    if scopes:  # which the script closes
+        rows += '\n<li data-live hidden><span class="key-closed"></span>closed: + opens it</li>'
     return f'<ul class="legend">\n{rows}\n</ul>'
 
 

@@ -163,8 +163,14 @@ class Page {
       if (camera.wasDragged) return;
       if (!event.target.closest(".node, .module, .toggle, .cluster text, button")) this.choose(-1);
     });
-    addEventListener("beforeprint", () => this.#showAll());
+    let step;  // at which it is printed; paper has all numbers
+    addEventListener("beforeprint", () => {
+      step = this.player.at;
+      this.player.show(Infinity, false);
+      this.#showAll();
+    });
     addEventListener("afterprint", () => {
+      this.player.show(step, false);
       drawing.svg.removeAttribute("viewBox");
       camera.refresh();
     });
