@@ -19,7 +19,7 @@ ARRAYS = (np.ndarray, np.generic)
 NUMBERS = frozenset({float, int, bool})
 KINDS = "fiub"  #: NumPy's kinds of real numbers: floating, signed, unsigned, bool
 WIDEST = 8  #: bytes in a number: wider floats differ from machine to machine
-#: NumPy's letters of these dtypes, looked up at every call; ``operand`` is asked about the rest.
+#: NumPy's letters of these dtypes, looked up at every call: kinds and widths take longer to ask.
 REAL = frozenset("?bBhHiIlLqQefd")
 FLOATS = frozenset("efd")
 
@@ -39,7 +39,7 @@ def operand(name: str, args: Sequence[Any], position: int) -> Any:
         except ValueError as error:
             raise errors.not_an_array(found, name) from error
     if type(found) is np.ndarray or isinstance(found, np.generic):
-        is_real = _is_real(found.dtype)
+        is_real = found.dtype.char in REAL
     else:
         is_real = isinstance(found, (int, float)) or (
             isinstance(found, numbers.Rational) and not any(hasattr(arg, "shape") for arg in args)
@@ -69,10 +69,6 @@ def total(grad: Any, more: Any) -> Any:
     if getattr(grad, "shape", ()) != more.shape:
         raise errors.foreign_grad(grad, more)
     return grad + more
-
-
-def _is_real(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind in KINDS and dtype.itemsize <= WIDEST
 
 
 def _is_whole(value: Any) -> bool:
@@ -168,7 +164,7 @@ def real(data: Any, made_by: str = "") -> Any:
         array = np.asarray(data)
     except ValueError as error:
         raise errors.not_an_array(data, made_by) from error
-    if not _is_real(array.dtype):
+    if array.dtype.char not in REAL:
         raise errors.not_real(array.dtype, made_by)
     return array
 

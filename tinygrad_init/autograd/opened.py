@@ -7,7 +7,7 @@ the tape that the parts would have left: the same numbers, the same gradients, t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -46,13 +46,15 @@ def _like(node: Node, arguments: Sequence[Any]) -> Node:
     is_fused = node.operation.made_of is not None
     if not is_fused and all(one is own for one, own in zip(arguments, node.arguments, strict=True)):
         return node
-    like: Node = type(node)._wrap(node._data)
-    for trait in ("requires_grad", "label", "grad", "age", "evidence", "scope", "_changes"):
+    like: Any = type(node)._wrap(node._data)
+    for trait in ("requires_grad", "label", "grad", "age", "scope"):
         setattr(like, trait, getattr(node, trait))
+    if node.is_watched:
+        like._changes = node._changes
     like.operation, like.how, like.arguments = node.operation, node.how, tuple(arguments)
     if is_fused:
         _put_together(like)
-    return like
+    return cast(Node, like)
 
 
 def _put_together(node: Node) -> None:
@@ -78,7 +80,7 @@ def _put_together(node: Node) -> None:
         node.evidence = Evidence(evidence.line, (evidence.marks[0], *seen))
 
 
-def _between(arguments: Sequence[Any], last: Node) -> list[Node]:
+def _between(arguments: Sequence[Any], last: Node) -> list[Any]:
     """What was made of the arguments on the way to the last part, oldest first."""
     known = {*map(id, arguments), id(last)}
     found: list[Node] = []

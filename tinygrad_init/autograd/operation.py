@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from . import anomaly, errors, modes
 from .inputs import ARRAYS, FLOATS, NUMBERS, REAL, check_setting, operand
 from .modes import current
 from .scopes import current as current_scope
-from .tape import ALL, WITHOUT_PARAMS, How, Node
+from .tape import ALL, NEVER, WITHOUT_PARAMS, How, Node
 
 Function = Callable[..., Any]
 Rule = Callable[..., Any]  #: (g, y, *arguments, **params) -> the gradient of one argument
@@ -102,7 +103,7 @@ class Operation:
         if params or self.params or len(args) != self.arity:
             args, params = self._bind(args, params)
         for arg in args:
-            if type(arg) is not np.ndarray or arg.dtype.char not in REAL:
+            if type(arg) is not ndarray or arg.dtype.char not in REAL:
                 return self.on_anything(args, params)
         return self.on_arrays(args, params)
 
@@ -123,30 +124,30 @@ class Operation:
             elif type(arg) in NUMBERS:
                 bare.append(arg)
             else:
-                if type(arg) is not np.ndarray or arg.dtype.char not in REAL:
+                if type(arg) is not ndarray or arg.dtype.char not in REAL:
                     arg = operand(self.name, args, len(bare))
                     args = (*args[: len(bare)], arg, *args[len(bare) + 1 :])
                 has_array = has_array or isinstance(arg, ARRAYS)
                 bare.append(arg)
-        data = self._data(kind, args, params, bare, has_array)
+        settings = current()
+        data = self._data(settings.recorder, kind, args, params, bare, has_array)
         if kind is None:
             return data
         if type(data) is not kind._holds or (kind.is_watched and data.dtype.char not in FLOATS):
             data = kind._admit(data, self.name)
             # A comparison of Values has no derivative: it is an answer. Only ``capture`` wants to
             # know where from.
-            if isinstance(data, bool) and current().recorder is None:
+            if isinstance(data, bool) and settings.recorder is None:
                 return data
             is_tracked = is_tracked and not (kind.is_watched and data.dtype.kind != "f")
-        return self._record(kind, data, args, params, bare, is_tracked)
+        return self._record(settings, kind, data, args, params, bare, is_tracked)
 
     def _data(
-        self, kind: type[Node] | None, args: tuple[Any, ...], params: Mapping[str, Any],
-        bare: list[Any], has_array: bool,
+        self, recorder: Any, kind: type[Node] | None, args: tuple[Any, ...],
+        params: Mapping[str, Any], bare: list[Any], has_array: bool,
     ) -> Any:  # fmt: skip
         """The bare result: an array for Tensors, and wherever an operand is an array."""
         if kind is not None and kind.is_watched:
-            recorder = current().recorder
             if recorder is None:
                 return self.on_arrays(bare, params)
             return recorder.compute(self, args, params)
@@ -157,11 +158,11 @@ class Operation:
         return self.on_numbers(bare, params)
 
     def _record(
-        self, kind: type[Node], data: Any, args: tuple[Any, ...], params: Mapping[str, Any],
-        bare: list[Any], is_tracked: bool,
+        self, settings: modes.Settings, kind: type[Node], data: Any, args: tuple[Any, ...],
+        params: Mapping[str, Any], bare: list[Any], is_tracked: bool,
     ) -> Any:  # fmt: skip
         """A node; if a derivative can flow through it, it remembers how it was computed."""
-        settings, node = current(), kind.__new__(kind)
+        node: Any = kind.__new__(kind)
         is_tracked = (
             is_tracked and settings.recording and (self.is_smooth or self._has_rule(args))
         )
@@ -175,6 +176,8 @@ class Operation:
             Node.__init__(node, data, is_tracked, "", self, how, first, rest)
         else:
             Node.__init__(node, data)
+        if kind.is_watched:
+            node._changes, node._keeps_grad = NEVER, False
         node.scope = current_scope()
         if settings.detecting:
             node.evidence = anomaly.inspect(self.name, data, bare)

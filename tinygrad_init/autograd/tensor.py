@@ -8,13 +8,14 @@ from sys import getrefcount
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import DTypeLike
 
 from . import errors, modes
 from .array_like import ArrayLike
 from .inputs import Array, real, real_array, total
 from .operations import F
-from .tape import Node, data_of, tick_of_change
+from .tape import NEVER, Node, data_of, tick_of_change
 
 #: References to an array that nobody else has: of a dictionary, of a name here, of a call.
 #: Not to copy it saves 7 ms of the 110 that a step of a 1024-1024-1024-1024 network takes.
@@ -47,7 +48,7 @@ class Tensor(ArrayLike):
            [0.036, 0.072]])
     """
 
-    __slots__ = ()
+    __slots__ = ("_changes", "_keeps_grad")
     kind = "Tensor"
     _holds = np.ndarray
     is_watched = True
@@ -63,6 +64,13 @@ class Tensor(ArrayLike):
         if requires_grad and array.dtype.kind != "f":
             raise errors.not_differentiable(array.dtype)
         super().__init__(array, requires_grad, label)
+        self._changes, self._keeps_grad = NEVER, False
+
+    @classmethod
+    def _wrap(cls, data: Any) -> Any:
+        node = super()._wrap(data)
+        node._changes, node._keeps_grad = NEVER, False
+        return node
 
     @classmethod
     def _admit(cls, data: Any, made_by: str = "") -> Any:
@@ -138,8 +146,6 @@ class Tensor(ArrayLike):
 
     def _fit(self, gradient: Any) -> Any:
         shape, dtype = self._data.shape, self._data.dtype
-        if type(gradient) is np.ndarray and gradient.shape == shape and gradient.dtype is dtype:
-            return gradient
         if not isinstance(gradient, (np.ndarray, ArrayLike)):
             gradient = real(gradient, "a rule")
         if gradient.shape != shape:
@@ -152,7 +158,7 @@ class Tensor(ArrayLike):
 
     def _collect(self, found: Mapping[Node, Any]) -> None:
         gradient = found[self]
-        if type(gradient) is not np.ndarray:
+        if type(gradient) is not ndarray:
             is_node = isinstance(gradient, Node)
             gradient = F.positive(gradient) if is_node else np.asarray(gradient)
         elif gradient.base is not None or getrefcount(gradient) > _OURS:

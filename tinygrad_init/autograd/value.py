@@ -7,7 +7,7 @@ from typing import Any
 
 from . import modes
 from .inputs import one_number
-from .tape import Node, data_of
+from .tape import NEVER, Node, data_of
 
 
 class Value(Node):
@@ -43,6 +43,7 @@ class Value(Node):
     __slots__ = ()
     kind = "Value"
     grad_of_none = 0
+    _changes = NEVER
     __array_ufunc__ = None  # so that numpy_number * value comes to __rmul__
 
     def __init__(self, data: Any, label: str = "") -> None:

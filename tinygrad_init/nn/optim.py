@@ -178,8 +178,9 @@ class Optimiser:
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
+        for group in self.groups:
+            for parameter in group["parameters"]:
+                parameter.grad = None
 
     def _change(
         self, w: Array, gradient: Array, state: State, settings: Mapping[str, Any]

@@ -13,6 +13,7 @@ from sys import getrefcount
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import NDArray
 
 from ..autograd import Tensor
@@ -67,7 +68,7 @@ class Row:
         for parameter, part, shape, dtype in self._expected:
             gradient = parameter.grad
             if (
-                type(gradient) is not np.ndarray
+                type(gradient) is not ndarray
                 or gradient.shape != shape
                 or (gradient.dtype is not dtype and gradient.dtype != dtype)
                 or parameter._data is not part
@@ -75,7 +76,7 @@ class Row:
                 break
             given.append(gradient)
         else:
-            if not _stand_in_a_row(given):
+            if given[0].base is None or not _stand_in_a_row(given):
                 return np.concatenate(given, axis=None)
             self._ready = given, _whole(given)
             return self._ready[1]

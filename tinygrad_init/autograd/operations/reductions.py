@@ -41,15 +41,14 @@ def sum_over(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _sum_rows(x: Any) -> Any:
-    x = np.asarray(x)
     if x.dtype.char not in "fd":
         return np.add.reduce(x, axis=-2)
-    ones = _ones(x.shape[-2], x.dtype)
+    ones = _ones(x.shape[-2], x.dtype.char)
     return ones.dot(x) if x.ndim == 2 else np.matmul(ones, x)
 
 
 @lru_cache(maxsize=64)
-def _ones(length: int, dtype: np.dtype[Any]) -> Any:
+def _ones(length: int, dtype: str) -> Any:
     return np.ones(length, dtype)
 
 
