@@ -37,6 +37,8 @@ class TestTensors:
         assert nodes["w"].gradient is None
         assert "multiply needs its input leaf Tensor 'w'" in nodes["w"].unavailable
         assert (nodes["v"].gradient, nodes["v"].unavailable) == ([4.0], "")  # 2 * 2, as recorded
+        named = next(node for node in trace(loss, {"layers.1.weight": w}).nodes if node.unavailable)
+        assert "needs its input leaf Tensor 'w' (layers.1.weight), which" in named.unavailable
 
     def test_a_training_step_between(self) -> None:
         """After a step the last layer's gradients can be found, those before it cannot."""

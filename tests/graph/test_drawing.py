@@ -6,6 +6,7 @@ import itertools
 import re
 import shutil
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,18 @@ class TestLegend:
                       strict=True))  # fmt: skip
         for graph, most in ((trace((a * b + c) * f), 0.15), (all_kinds(), 0.4)):
             assert 1 - area(graph, legend=False) / area(graph, legend=True) < most
+
+    def test_stands_close_together_from_top_to_bottom(self, engine: str) -> None:
+        """Between the rows of a graph with matrices there is much room, which keys do not need."""
+        root = ET.fromstring(two_layers().to_svg("TB"))
+        spans = []
+        for key in [g for g in root.iter(f"{SVG}g") if g.get("class") == "key"][1:]:
+            shape = next(one for one in key.iter() if one.get("points") or one.get("d"))
+            found = re.findall(r"-?[\d.]+", shape.get("points") or shape.get("d") or "")
+            spans.append(sorted(map(float, found[::2])))
+        gaps = [right[0] - left[-1] for left, right in pairwise(sorted(spans))]
+        assert len(gaps) == 4
+        assert all(0 < gap < 40 for gap in gaps)
 
     def test_is_large_where_the_graph_is(self) -> None:
         def keys(nodes: int) -> str:

@@ -503,6 +503,11 @@ class TestModules:
             stack(1)[1].fold(0, opened=["layers.9"])
         with pytest.raises(DataError, match=r"no module 'x'.*such as none"):
             trace(Value(1.0) * 2).fold(0, closed=["x"])
+        for detail in (None, "operations"):  # small graphs are shown as they are, and yet
+            with pytest.raises(DataError, match=r"no module 'layers\.9'"):
+                stack(1)[1].fold(detail, opened="layers.9")
+        graph = stack(1)[1]
+        assert graph.fold(opened="layers.0") is graph
 
     def test_a_shared_weight_stays_outside(self) -> None:
         model, loss = demo(8)

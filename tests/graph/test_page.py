@@ -209,6 +209,22 @@ class TestContent:
             y = (x * 2).tanh()
         assert "<h1>How loss was computed</h1>" in trace(y).to_html(detail=0)
 
+    def test_the_legend_has_a_key_for_what_the_script_closes(self) -> None:
+        key = '<li data-live hidden><span class="key-closed">'
+        assert key in trace(tg.nn.Linear(2, 1)([1.0, 2.0]).sum()).to_html()
+        assert key not in trace(Value(2.0) * 3).to_html()
+
+    def test_the_title_says_what_made_a_result_that_is_called_by_its_id(self) -> None:
+        x = Value(2.0, label="x")
+        page = trace(x * 3).to_html()
+        assert "<h1>How n2, the result of multiply, was computed</h1>" in page
+        with tg.scope("outer <part>"), tg.scope("inner"):
+            y = (x * 3).tanh()
+        page = trace(y).to_html()
+        assert "<h1>How n3, the result of outer &lt;part&gt;, was computed</h1>" in page
+        y.label = "z"
+        assert "<h1>How z was computed</h1>" in trace(y).to_html()
+
     def test_a_formula_of_a_user_that_cannot_be_shown(self) -> None:
         odd = tg.operation("page_odd", lambda x: x, lambda g, *_: g, formula=r"\evil{<b>}")
         told = card(trace(odd(Value(1.0))).to_html(), "n1")

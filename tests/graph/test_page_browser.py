@@ -56,6 +56,24 @@ def nested() -> Graph:
     return trace(y * x)
 
 
+def exclusive_or() -> Graph:
+    """The loss of a small network of single numbers: four calls of one module."""
+    model = tg.nn.scalar.MLP(2, [3, 1])
+    samples = [((0.0, 0.0), 0.0), ((0.0, 1.0), 1.0), ((1.0, 0.0), 1.0), ((1.0, 1.0), 0.0)]
+    return trace(sum((model(list(x)) - y) ** 2 for x, y in samples), model)
+
+
+def shown(page: Any) -> set[str]:
+    """The ids of the nodes that are there, not in a closed module."""
+    found: list[str] = page.evaluate("""() => {
+        const { nodes } = JSON.parse(document.querySelector("#graph-data").textContent);
+        const groups = [...document.querySelectorAll("g.node:not(.gone)")];
+        const names = new Set(groups.map((group) => group.ariaLabel));
+        return nodes.filter((node) => names.has(node.says)).map((node) => node.id);
+    }""")
+    return set(found)
+
+
 def opened(show: OPEN, graph: Graph) -> Any:
     """The page, with all modules open."""
     page = show(graph)
@@ -368,14 +386,21 @@ class TestModules:
         if is_turned:
             page.keyboard.press("t")
         outer = {one.id: one.outer for one in graph.scopes}
+        homes_of = {one.id: one.scope for one in graph.nodes}
+
+        def is_in(home: str, scope: str) -> bool:
+            while home and home != scope:
+                home = outer[home]
+            return home == scope
+
         for scope in graph.scopes:
             page.locator(f'g.toggle[aria-label="close {scope.title}"]').dispatch_event("click")
             inside = []
             for one in graph.nodes:
-                home = one.scope
-                while home and home != scope.id:
-                    home = outer[home]
-                inside.append(home == scope.id)
+                users = [edge.target for edge in graph.edges if edge.source == one.id]
+                is_parameter = scope.module in one.held_by if scope.module else False
+                homes = [homes_of[user] for user in users] if is_parameter else [one.scope]
+                inside.append(all(is_in(home, scope.id) for home in homes))
             gone = page.locator("g.node").evaluate_all(
                 "groups => groups.map((group) => [group.ariaLabel, group.matches('.gone')])"
             )
@@ -390,6 +415,37 @@ class TestModules:
             for i, place in enumerate(boxes):
                 assert all(overlap(place, other) < 1 for other in boxes[:i])
             page.locator("g.module:not(.gone)").dispatch_event("click")
+
+    def test_a_graph_over_the_limit_of_a_drawing_opens_and_closes(
+        self, show: OPEN, engine: str
+    ) -> None:
+        graph = exclusive_or()
+        assert len(graph.fold().nodes) < len(graph.nodes)
+        page = show(graph)
+        whole = {one.id for one in graph.nodes if not one.scope and not one.held_by}
+        assert shown(page) == whole  # no parameter stands beside the closed calls of its module
+        assert page.locator("g.module:not(.gone)").count() == 4
+        boxes = [box(page, BOXES, i) for i in range(page.locator(BOXES).count())]
+        for i, place in enumerate(boxes):
+            assert all(overlap(place, other) < 1 for other in boxes[:i])
+        for _ in range(3):  # the call, its layer, a neuron of it
+            page.locator("g.module:not(.gone)").first.click()
+        first = next(one for one in graph.scopes if one.kind.endswith("Neuron"))
+        computed = {one.id for one in graph.nodes if one.scope == first.id}
+        read = {edge.source for edge in graph.edges if edge.target in computed}
+        assert computed
+        assert shown(page) == whole | computed | read
+        page.keyboard.press("m")
+        assert shown(page) == {one.id for one in graph.nodes}
+        page.keyboard.press("m")
+        assert shown(page) == whole
+
+    def test_search_opens_a_call_that_uses_a_parameter(self, show: OPEN) -> None:
+        page = show(exclusive_or())
+        page.keyboard.press("/")
+        page.keyboard.type("layers.0.neurons.1.b")
+        page.keyboard.press("Enter")
+        assert node(page, "layers.0.neurons.1.b").is_visible()
 
     def test_opening_restores_the_drawing(self, show: OPEN) -> None:
         page = opened(show, network())
@@ -842,6 +898,20 @@ class TestScreens:
         assert page.locator(".card:visible").count() == len(graph.nodes)
         assert page.locator(".table").is_visible()
         assert page.locator(".player, .tools, .zoom").locator("visible=true").count() == 0
+
+    def test_print_in_the_middle_of_a_pass_has_all_numbers(self, show: OPEN) -> None:
+        graph = shared()
+        page = show(graph)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        before = seen(page)
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert not page.locator(".future, .no-gradient, .partial, .active").count()
+        assert all(value for value, _ in seen(page).values())
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        page.emulate_media(media="screen")
+        assert seen(page) == before
 
     def test_without_javascript(self, tmp_path: Path, browser_page: Any, engine: str) -> None:
         graph = network()

@@ -320,13 +320,18 @@ class TestText:
         assert str(trace(b / b)) == "\n".join([
             "n3 = n2 ÷ n2: data 1, grad 1",
             "  n2 = n0 × 2: data 2, grad 0",
-            "    n0: data 1, grad 0",
+            "    n0 leaf: data 1, grad 0",
             "    n1 constant: data 2",
             "  (see n2)",
         ])
 
     def test_labels_of_several_nodes_are_told_apart_by_id(self) -> None:
+        with no_grad():
+            made = Value(1.0) * 2
+        assert "\n  n0 leaf: data 2" in str(trace(Value(3.0) * made))
         text = str(trace(Value(1.0, label="w") + Value(2.0, label="w")))
+        assert "  n0 w: data 1" in text
+        assert "  n1 w: data 2" in text
         assert text.startswith("n2 = n0 + n1")
 
     def test_one_line_for_every_node_whatever_the_label(self) -> None:

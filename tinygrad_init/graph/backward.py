@@ -79,9 +79,11 @@ def _suspects(node: Node) -> list[Node]:
 
 
 def gradients(
-    root: Node, youngest_first: Sequence[Node], changed: Changes
+    root: Node, youngest_first: Sequence[Node], changed: Changes, names: Mapping[Node, str]
 ) -> tuple[dict[Node, Any], dict[Node, str]]:
     """The gradient of the sum of the entries of ``root`` for every node that has one.
+
+    ``names`` are those of the graph, for the reasons.
 
     Returns:
         Gradients by node; and by node, too, why there is none although derivatives flow there: a
@@ -96,7 +98,7 @@ def gradients(
         for node in youngest_first:
             if node not in found and node not in lost:
                 continue
-            closed = _closed(node, changed, lost)
+            closed = _closed(node, changed, lost, names)
             try:
                 for argument, part in list(_products(node, found.get(node), closed)):
                     known = found.get(argument)
@@ -152,7 +154,9 @@ def reads(operation: Operation, position: int, count: int) -> tuple[bool, ...]:
     return (*flags, *flags[-1:] * (count - len(flags)))
 
 
-def _closed(node: Node, changed: Changes, lost: Mapping[Node, str]) -> dict[int, str]:
+def _closed(
+    node: Node, changed: Changes, lost: Mapping[Node, str], names: Mapping[Node, str]
+) -> dict[int, str]:
     """The arguments, by position, to which no gradient can be passed on any more, and why."""
     if node in lost:
         return dict.fromkeys(range(len(node.arguments)), lost[node])
@@ -164,9 +168,17 @@ def _closed(node: Node, changed: Changes, lost: Mapping[Node, str]) -> dict[int,
         are_read = reads(node.operation, position, len(values)) if is_open else ()
         for k, is_read in enumerate(are_read):
             if is_read and (note := changed.get(id(values[k]))):
-                name = values[k].describe() if isinstance(values[k], Node) else "array"
+                name = _described(values[k], names)
                 found[position] = f"{node.operation.name} needs its input {name}, which was {note}"
     return found
+
+
+def _described(value: Any, names: Mapping[Node, str]) -> str:
+    """By its own label, and by the name that it has in the graph, if that is another one."""
+    if not isinstance(value, Node):
+        return "array"
+    name = names.get(value, value.label)
+    return value.describe() + (f" ({name})" if name != value.label else "")
 
 
 def _products(

@@ -61,7 +61,7 @@ class Cards:
         """``e = a × b = 2 × (-3) = -6``, or ``Z = X @ W`` with its numbers."""
         if node.size > 1:
             value = "" if node.value is None else f": {text.inline(node.value)}"
-            return f"{tree.head(node, self.names[node.id])}{value}"
+            return f"{tree.head(node)}{value}"
         name, value = self.names[node.id], text.inline(node.value)
         said = self._said.get(node.id, "")
         sources = self._sources[node.id]

@@ -87,7 +87,8 @@ def to_dot(
         drawing.edge(edge.source, edge.target, label=position, **back)
     if legend:
         present = [kind for kind in STYLES if kind in kinds.values()]
-        _add_keys(drawing, present, is_coloured, len(nodes) + len(scopes) <= MAX_SMALL)
+        is_small = len(nodes) + len(scopes) <= MAX_SMALL
+        _add_keys(drawing, present, is_coloured, is_small, direction)
     return str(drawing.source)
 
 
@@ -125,11 +126,11 @@ def in_stripes(node: GraphNode) -> bool:
 
 
 def _add_keys(
-    drawing: Any, kinds: Iterable[str], is_coloured: bool, is_small: bool = False
+    drawing: Any, kinds: Iterable[str], is_coloured: bool, is_small: bool, direction: str
 ) -> None:
     """A box of keys along the drawing: what the outlines mean. They are no nodes of the graph.
 
-    The class tells them apart in an SVG; the invisible edges keep them in a row. Beside a small
+    The class tells them apart in an SVG; invisible edges keep them in a row. Beside a small
     graph they are small, and the box has no title, so that most of the picture is the graph.
     """
     title, around = ("", "6") if is_small else ("legend", "10")
@@ -139,7 +140,8 @@ def _add_keys(
     for key, kind in keys.items():
         look = {"fontsize": "11", "class": "key", **room, **_look(kind, is_coloured)}
         box.node(key, label=KEYS[kind], **look)
-    for one, following in pairwise(keys):
+    # From top to bottom they are in a row without: they would be as far apart as rows of the graph.
+    for one, following in pairwise(keys) if direction == "LR" else ():
         box.edge(one, following, style="invis")
     drawing.subgraph(box)
 

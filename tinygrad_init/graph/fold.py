@@ -192,7 +192,7 @@ class Folding:
 
     def except_for(self, chosen: set[int], opened: Names, closed: Names) -> set[int]:
         """The chosen boxes, but the named ones open or closed."""
-        return (chosen - self._with_outer(self._named(opened))) | self._named(closed)
+        return (chosen - self._with_outer(self.named(opened))) | self.named(closed)
 
     def _of_detail(self, detail: Detail) -> set[int]:
         scopes = {k for k, box in enumerate(self.boxes) if box.is_scope}
@@ -230,7 +230,8 @@ class Folding:
                 one = self.boxes[one].outer
         return found
 
-    def _named(self, names: Names) -> set[int]:
+    def named(self, names: Names) -> set[int]:
+        """The boxes that are called so."""
         if isinstance(names, str):
             names = [names]
         found: set[int] = set()

@@ -86,6 +86,8 @@ class Graph:
         if detail is None and len(whole.nodes) <= SMALL:
             detail = "operations"
         if detail == "operations" and not closed:
+            if opened:  # already, or there is no such module
+                whole._folding.named(opened)
             return whole
         how = "repeats" if detail == "operations" else detail
         found = fold(whole._folding, how, opened, closed)
@@ -287,6 +289,9 @@ class Graph:
         rule at a time; opens and closes modules, searches, and shows for each node its gradient as
         a sum. Without JavaScript it shows the drawing, a table, and all sums.
 
+        A graph of a few hundred nodes is not folded if closing its modules makes it readable: the
+        page has all of it, and readers open what they want to see.
+
         Args:
             direction: as :meth:`to_dot` takes it; by itself the page chooses what suits its window.
             detail: as :meth:`fold` takes it.
@@ -294,7 +299,13 @@ class Graph:
         Raises:
             GraphError: as :meth:`to_svg` does.
         """
-        return self._with(detail)._html(direction)
+        return self._for_page(detail)._html(direction)
+
+    def _for_page(self, detail: Detail) -> Graph:
+        """As :meth:`_with`, but a page opens and closes modules itself."""
+        is_asked = self._fold or detail is not None
+        opens = not is_asked and page.can_open(self.nodes, self.scopes)
+        return self if opens else self._with(detail)
 
     def _html(self, direction: str | None) -> str:
         first = direction or dot.suiting(self.nodes, self.edges, self.scopes)
@@ -361,7 +372,7 @@ class Graph:
         elif suffix == ".svg":
             content = shown._svg(direction, legend).encode()
         elif suffix == ".html":
-            content = shown._html(direction).encode()
+            content = self._for_page(detail)._html(direction).encode()
         else:
             content = render.picture(shown._dot(direction, legend), suffix, len(shown.nodes))
         render.write_whole(target, content)

@@ -82,9 +82,8 @@ class Named:
         return f"How {y_word}{result and f'{result},'} depends on {x_word}{end}"
 
     def _origin(self, node: Node, part: str = "") -> str:
-        if node.operation is None or not symbols.is_id(self.word(node)):
-            return ""
-        return f", the result of {verbatim(text.label(part or node.operation.name))}"
+        made_by = part or (node.operation.name if node.operation else "")
+        return verbatim(symbols.origin(self.word(node), made_by))
 
     def operands(self, node: Node) -> list[str]:
         """The arguments of an operation in formulas; a constant number stands for itself."""

@@ -13,11 +13,12 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from . import text
+from . import symbols, text
 from .cards import Cards, summary
 from .document import document
 from .dot import fact, facts, in_stripes, role
 from .export import dump
+from .folded import SMALL
 from .formula import as_text
 from .layout import layout
 from .palette import DARK, STYLES, UNCLASSED, of_class
@@ -26,6 +27,7 @@ from .terms import Term
 
 #: in this order
 SCRIPTS = ("arrange", "drawing", "camera", "player", "search", "tooltip", "main")
+MAX_NODES = 500  #: of a page that opens modules: drawn in half a second, 3 MB
 MAX_TURNED = 300  #: nodes of a drawing that is laid out twice, to be turned
 MAX_BADGE = 36  #: characters beside an edge
 
@@ -58,7 +60,9 @@ def to_html(
     """
     cards = Cards(nodes, edges, scopes)
     svg = drawings[first]
-    title = f"How {_called(cards, nodes[-1])} was computed"
+    name = _called(cards, nodes[-1])
+    result = symbols.origin(name, _made_by(cards, nodes[-1]))
+    title = f"How {name}{result and f'{result},'} was computed"
     layouts = {name: layout(drawn, nodes, edges, scopes) for name, drawn in drawings.items()}
     told = {
         **_data(cards, scopes), "layouts": layouts, "first": first, "isWanted": is_wanted,
@@ -69,7 +73,7 @@ def to_html(
 <div class="stage">
 <div class="drawing" tabindex="0" role="img" aria-label="The graph; the table below says the same">
 {svg}</div>
-{_legend(nodes)}
+{_legend(nodes, scopes)}
 <div class="tooltip" role="tooltip" hidden></div>
 </div>
 {_part("player.html")}<div class="table" tabindex="0">
@@ -96,11 +100,23 @@ gradients, one term of the chain rule at a time.</p>
     return document(title, _part("page.css") + _size(svg) + _swatches(nodes), body, script)
 
 
+def can_open(nodes: Sequence[GraphNode], scopes: Sequence[GraphScope]) -> bool:
+    """Whether a page can have all of a graph, which is readable while its modules are closed."""
+    outside = sum(not (node.scope or node.held_by) for node in nodes)
+    return len(nodes) <= MAX_NODES and outside + sum(not one.outer for one in scopes) <= SMALL
+
+
 def _called(cards: Cards, node: GraphNode) -> str:
     """Its name; a module that has none of its own is called by its kind."""
     name = cards.names[node.id]
     is_bare = node.kind == "module" and name == node.id and node.symbol
     return text.label(node.symbol) if is_bare else name
+
+
+def _made_by(cards: Cards, node: GraphNode) -> str:
+    """The whole part of the program that a result is from, else its operation."""
+    around = cards.around(node.scope)
+    return cards.scopes[around[-1]].kind if around else node.operation
 
 
 def _part(name: str) -> str:
@@ -125,7 +141,7 @@ def _data(cards: Cards, scopes: Sequence[GraphScope]) -> dict[str, Any]:
     places = {node.id: place for place, node in enumerate(cards.nodes)}
     last = {term.node: term for term in cards.terms}
     return {
-        "nodes": [_node(node, cards) for node in cards.nodes],
+        "nodes": [_node(node, cards, scopes) for node in cards.nodes],
         "edges": [[places[edge.source], places[edge.target]] for edge in cards.edges],
         "scopes": [_scope(one, cards, places) for one in scopes],
         "terms": [
@@ -140,7 +156,12 @@ def _data(cards: Cards, scopes: Sequence[GraphScope]) -> dict[str, Any]:
     }
 
 
-def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
+def _holders(node: GraphNode, scopes: Sequence[GraphScope]) -> list[int]:
+    """The calls of the modules that hold a parameter, by their places."""
+    return [place for place, one in enumerate(scopes) if one.module in node.held_by]
+
+
+def _node(node: GraphNode, cards: Cards, scopes: Sequence[GraphScope]) -> dict[str, Any]:
     lines, is_striped = facts(node), in_stripes(node)
     if is_striped:
         lines = [[" ".join(each)] for each in lines]
@@ -153,6 +174,7 @@ def _node(node: GraphNode, cards: Cards) -> dict[str, Any]:
         "id": node.id,
         "name": name,
         "scope": node.scope,
+        "holders": _holders(node, scopes),
         "find": " ".join(text.label(part, 200) for part in parts).lower(),
         "rows": [len(value), sum(map(len, gradient))],
         "together": [row for each in lines for row in each] if is_striped else [],
@@ -240,10 +262,12 @@ def _shade(light: str) -> str:
     return f"light-dark({light}, {DARK.get(light, light)})"
 
 
-def _legend(nodes: Sequence[GraphNode]) -> str:
+def _legend(nodes: Sequence[GraphNode], scopes: Sequence[GraphScope]) -> str:
     items: list[tuple[str, str]] = [(one, _LEGEND[one]) for one in _roles(nodes)]
     items += [(f"class-{number}", f"class {number}") for number in _classes(nodes)]
     rows = "\n".join(f'<li><span class="key-{css}"></span>{what}</li>' for css, what in items)
+    if scopes:  # which the script closes
+        rows += '\n<li data-live hidden><span class="key-closed"></span>closed: + opens it</li>'
     return f'<ul class="legend">\n{rows}\n</ul>'
 
 

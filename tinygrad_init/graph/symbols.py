@@ -72,6 +72,15 @@ def is_id(label: str) -> bool:
     return re.fullmatch("n_?[0-9]+", label) is not None
 
 
+def origin(word: str, made_by: str) -> str:
+    """What a title says of a result that only an id names.
+
+    >>> origin("n13", "mse"), origin("loss", "mse")
+    (', the result of mse', '')
+    """
+    return f", the result of {text.label(made_by)}" if made_by and is_id(word) else ""
+
+
 def _upright(letters: str) -> str:
     """A word is not the product of its letters."""
     return letters if len(letters) == 1 else rf"\mathrm{{{letters}}}"

@@ -61,7 +61,7 @@ def trace(y: Node, names: Any = None) -> Graph:
       n0 speed: data now 5, grad unavailable
       speed (see n0)
     speed: data now: changed after it was recorded ...
-    speed: grad unavailable: multiply needs its input leaf Value 'a', which was changed ...
+    speed: grad unavailable: multiply needs its input leaf Value 'a' (speed), ...
     """
     if not isinstance(y, Node):
         raise GraphError(f"trace draws a Value or a Tensor, got {type(y).__name__}")
@@ -69,7 +69,7 @@ def trace(y: Node, names: Any = None) -> Graph:
     y = opened_with_names(y, names)[y]
     tape = youngest_first(y, everything=True)
     changed = backward.changes(tape)
-    gradients, lost = backward.gradients(y, tape, changed)
+    gradients, lost = backward.gradients(y, tape, changed, labels)
     found: list[Any] = []  # what becomes a node: nodes of the tape, arrays, numbers
     edges: list[Edge] = []
     ids: dict[int, str] = {}  # by identity; arguments stay alive as long as y does

@@ -31,7 +31,7 @@ def to_text(
             line = f"(see {this})" if called[this] == this else f"{called[this]} (see {this})"
         else:
             shown.add(this)
-            line = _line(by_id[this], called[this], computed.get(this, ""))
+            line = _line(by_id[this], computed.get(this, ""))
             waiting += [(one.source, depth + 1, one.carried) for one in reversed(sources[this])]
         rows.append(_indent(depth) + "from the turn before: " * is_carried + line)
     if hidden := len(nodes) - len(shown):
@@ -57,8 +57,8 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _line(node: GraphNode, name: str, equation: str) -> str:
-    told = head(node, name) + (f" = {equation}" if equation else "")
+def _line(node: GraphNode, equation: str) -> str:
+    told = head(node) + (f" = {equation}" if equation else "")
     at_most = 0 if node.is_range else text.MAX_INLINE
     facts = [f"{text.shape(node.shape)}"] if node.shape else []
     if node.kind == "module":
@@ -74,7 +74,7 @@ def _line(node: GraphNode, name: str, equation: str) -> str:
     return f"{told}: {', '.join(facts)}"
 
 
-def head(node: GraphNode, name: str) -> str:
+def head(node: GraphNode) -> str:
     """What a node is; of several, how many there are in the whole graph."""
     if node.kind == "module":
         shown = [node.id, text.label(node.label), text.label(node.symbol or "loop")]
@@ -84,7 +84,8 @@ def head(node: GraphNode, name: str) -> str:
         return " ".join(filter(None, shown)) + text.repetition(node.size, node.in_a_row)
     if node.kind == "constant":
         return f"{node.id} constant"
-    return name if name == node.id else f"{node.id} {name}"
+    told = text.label(node.label) if node.label.strip() else "leaf" * (node.kind == "leaf")
+    return " ".join(filter(None, [node.id, told]))
 
 
 def _indent(depth: int) -> str:

@@ -6,6 +6,7 @@
 
 const POINTS = 24;       // of an edge, at equal distances: any two shapes of it can be blended
 const GAP = 26;          // what remains of an empty stretch between two things that stay
+const OUTSIDE = 48;      // the same outside of closed modules, where edges need more room
 const AROUND = 12;       // around the box of a closed module
 const PADDING = 9;       // between the border of an open module and what is in it
 const TITLE = 24;        // the height of its title
@@ -26,9 +27,10 @@ function squeezed(kept, spans) {
   const covers = (from, to) => (one) => one.from <= from && to <= one.to;
   const pieces = cuts.slice(1).map((to, k) => {
     const from = cuts[k], length = to - from;
-    const isFree = !kept.some(covers(from, to))
-      && spans.some((span) => span.shrinks && covers(from, to)(span));
-    return { from, to, isFree, length: isFree ? Math.min(length, GAP) : length };
+    const shrinking = spans.filter((span) => span.shrinks && covers(from, to)(span));
+    const isFree = !kept.some(covers(from, to)) && shrinking.length > 0;
+    const gap = Math.min(...shrinking.map((span) => span.gap ?? GAP));
+    return { from, to, isFree, length: isFree ? Math.min(length, gap) : length };
   });
   for (const span of spans) {
     const inside = pieces.filter((piece) => covers(piece.from, piece.to)(span));
@@ -88,6 +90,7 @@ function arrange(layout, graph, closed, sizes, titles) {
     return squeezed(kept, [
       ...boxes.map((s) => (
         span(layout.scopes[s], { need: sizes[s][axis] + 2 * AROUND, shrinks: true }))),
+      span(layout.box, { need: 0, shrinks: true, gap: OUTSIDE }),
       ...(axis ? [] : open.map((s) => span(layout.scopes[s], { need: titles[s] }))),
     ]);
   });
@@ -105,6 +108,7 @@ function arrange(layout, graph, closed, sizes, titles) {
   const edges = layout.edges.map((curve, k) => {
     const ends = graph.edges[k].map((node) => holders[node]);
     if (ends[0] < 0 && ends[1] < 0) return spread(sampled(curve).map(moved));
+    if (graph.holds(ends[1], graph.edges[k][0])) return null;  // of its parameters
     const name = graph.edges[k].map((node, end) => (ends[end] < 0 ? node : `s${ends[end]}`)).join();
     if (ends[0] === ends[1] || shown.has(name)) return null;  // inside, or drawn already
     shown.add(name);

@@ -11,13 +11,24 @@ function readGraph() {
     for (; s >= 0; s = around[s]) if (closed.has(s)) found = s;
     return found;
   };
+  const users = graph.nodes.map(() => []);
+  for (const [source, target] of graph.edges) users[source].push(target);
+  // A parameter is in no call of its module, but where all calls that use it are closed.
+  const holds = (s, k) => s >= 0 && graph.nodes[k].holders.includes(s);
+  const closedAround = (k, closed) => {
+    if (home[k] >= 0 || !graph.nodes[k].holders.length) return outermost(home[k], closed);
+    const found = users[k].map((user) => outermost(home[user], closed));
+    return found.length && found.every((s) => holds(s, k)) ? found[0] : -1;
+  };
   const insides = graph.scopes.map(() => []);
   home.forEach((s, k) => { for (; s >= 0; s = around[s]) insides[s].push(k); });
   graph.scopes.forEach((scope, s) => { scope.count = insides[s].length; });
   return Object.assign(graph, {
     around,
     home,
-    closedAround: (k, closed) => outermost(home[k], closed),
+    users,
+    holds,
+    closedAround,
     closedOver: (s, closed) => outermost(around[s], closed),
     lastInside: (s) => insides[s].at(-1),
     depth: (s) => (around[s] < 0 ? 0 : 1 + graph.depth(around[s])),
@@ -119,7 +130,9 @@ class Page {
   /** Opens whatever a node is in. */
   reveal(k) {
     const closed = new Set(this.drawing.closed);
-    for (let s = this.graph.home[k]; s >= 0; s = this.graph.around[s]) closed.delete(s);
+    const { home, around, users } = this.graph;
+    const one = this.drawing.closedAround(k) >= 0 && home[k] < 0 ? users[k][0] : k;
+    for (let s = home[one]; s >= 0; s = around[s]) closed.delete(s);
     if (closed.size === this.drawing.closed.size) return;
     this.#change({ closed });
   }
@@ -150,8 +163,14 @@ class Page {
       if (camera.wasDragged) return;
       if (!event.target.closest(".node, .module, .toggle, .cluster text, button")) this.choose(-1);
     });
-    addEventListener("beforeprint", () => this.#showAll());
+    let step;  // at which it is printed; paper has all numbers
+    addEventListener("beforeprint", () => {
+      step = this.player.at;
+      this.player.show(Infinity, false);
+      this.#showAll();
+    });
     addEventListener("afterprint", () => {
+      this.player.show(step, false);
       drawing.svg.removeAttribute("viewBox");
       camera.refresh();
     });
@@ -195,7 +214,7 @@ class Page {
         found.add(isClosed ? drawing.modules[s].group : drawing.scopes[s].toggle);
         if (isClosed) return;
       }
-      found.add(drawing.nodes[k].group);
+      if (drawing.closedAround(k) < 0) found.add(drawing.nodes[k].group);
     });
     return [...found];
   }
