@@ -130,7 +130,10 @@ class Operation:
                 has_array = has_array or isinstance(arg, ARRAYS)
                 bare.append(arg)
         settings = current()
-        data = self._data(settings.recorder, kind, args, params, bare, has_array)
+        if kind is not None and kind.is_watched and settings.recorder is None:
+            data = self.on_arrays(bare, params)
+        else:
+            data = self._data(settings.recorder, kind, args, params, bare, has_array)
         if kind is None:
             return data
         if type(data) is not kind._holds or (kind.is_watched and data.dtype.char not in FLOATS):
@@ -148,8 +151,6 @@ class Operation:
     ) -> Any:  # fmt: skip
         """The bare result: an array for Tensors, and wherever an operand is an array."""
         if kind is not None and kind.is_watched:
-            if recorder is None:
-                return self.on_arrays(bare, params)
             return recorder.compute(self, args, params)
         if self.scalar is None and kind is not None:
             raise errors.only_for_arrays(self.name)

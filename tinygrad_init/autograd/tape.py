@@ -33,6 +33,7 @@ class How(NamedTuple):
 
 
 ALL: Any = object()  #: stands for the rest of the arguments where the first is a tuple of them all
+_age = attrgetter("age")
 NEVER = (0.0,)  #: the tick of the last change of data that did not change
 _last_change = [0.0]  #: the tick of the last change of any data
 
@@ -249,7 +250,7 @@ def youngest_first(root: Node, everything: bool = False, leaves: bool = True) ->
                     waiting.append(argument)
             elif leaves and (argument.requires_grad or everything):
                 found.add(argument)
-    return sorted(found, key=attrgetter("age"), reverse=True)
+    return sorted(found, key=_age, reverse=True)
 
 
 def backpropagate(
@@ -314,10 +315,7 @@ def _pass_on(
     else:
         if node.is_watched:
             rules = operation.on_bare[arithmetic]
-        bare = [gradient, node._data]
-        for argument in arguments:  # a loop: a comprehension takes 0.2 of 1.5 us more
-            bare.append(argument._data if isinstance(argument, Node) else argument)
-        operands = tuple(bare)
+        operands = _bare(gradient, node, arguments)
     if operation.is_variadic:
         rules = _one_for_each(rules[0], operands, params)
     for position, argument in enumerate(arguments):
@@ -339,6 +337,18 @@ def _pass_on(
         if known is not None:
             found = anomaly.add(node, known, found) if is_marked else known + found
         gradients[argument] = found
+
+
+def _bare(gradient: Any, node: Node, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a rule is given: the gradient, the result and the arguments, without their history."""
+    if len(arguments) == 2:  # as nearly all of a Value's: 0.2 of 1.5 us less than the loop
+        a, b = arguments
+        a, b = a._data if isinstance(a, Node) else a, b._data if isinstance(b, Node) else b
+        return gradient, node._data, a, b
+    operands = [gradient, node._data]
+    for argument in arguments:
+        operands.append(argument._data if isinstance(argument, Node) else argument)
+    return tuple(operands)
 
 
 def _one_for_each(rule: Any, operands: Sequence[Any], params: Mapping[str, Any]) -> list[Any]:

@@ -68,7 +68,8 @@ class Tensor(ArrayLike):
 
     @classmethod
     def _wrap(cls, data: Any) -> Any:
-        node = super()._wrap(data)
+        node = cls.__new__(cls)
+        Node.__init__(node, real(data))
         node._changes, node._keeps_grad = NEVER, False
         return node
 

@@ -42,7 +42,9 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
     if condition.shape != a.shape[a.ndim - condition.ndim :]:  # one mask for all members will do
         return np.where(condition, a, b)
     bits = np.dtype(f"i{a.dtype.itemsize}")
-    return (a.view(bits) * condition.astype(bits)).view(a.dtype)
+    masked = condition.astype(bits)
+    place = masked if masked.shape == a.shape else None
+    return np.multiply(masked, a.view(bits), out=place).view(a.dtype)
 
 
 F.define(
