@@ -878,6 +878,37 @@ def test_sigmoid_and_log_softmax_do_not_overflow(is_reproducible: bool) -> None:
         np.testing.assert_array_equal(x.grad, [1, 1, 1, 1, -4])
 
 
+# Kernels that take another way for the sake of speed.
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("entries", [2, 7, 16, 17])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_many_short_rows(dtype: str, entries: int, keepdims: bool) -> None:
+    x = np.random.default_rng(0).uniform(-2, 2, (40, 20, entries)).astype(dtype)
+    x[0, 0, 0], x[0, 1, 1], x[0, 2, 0] = np.nan, np.inf, -np.inf
+    settings: dict[str, Any] = {"axis": -1, "keepdims": keepdims}
+    for name in ("max", "min"):
+        expected = getattr(np, name)(x, **settings)
+        np.testing.assert_array_equal(getattr(F, name)(x, **settings), expected)
+    exact = np.sum(x.astype(np.float64), axis=-1, keepdims=keepdims)
+    found = F.sum(x, **settings)
+    assert found.dtype == x.dtype
+    np.testing.assert_allclose(found, exact, rtol=0, atol=64 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("condition_shape", [(4, 3), (3,), (5, 4, 3), (1, 3), (2, 5, 4, 3), ()])
+def test_a_mask_for_many_arrays(condition_shape: Shape) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5, 4, 3))
+    x[0, 0] = np.nan, -np.inf, -0.0
+    mask = rng.random(condition_shape) < 0.5
+    expected = np.where(mask, x, 0)
+    found = F.where(mask, x, 0)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+
+
 # Mistakes: the message names the operation and what did not fit.
 
 
