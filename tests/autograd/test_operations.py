@@ -894,7 +894,13 @@ def test_many_short_rows(dtype: str, entries: int, keepdims: bool) -> None:
     exact = np.sum(x.astype(np.float64), axis=-1, keepdims=keepdims)
     found = F.sum(x, **settings)
     assert found.dtype == x.dtype
-    np.testing.assert_allclose(found, exact, rtol=0, atol=64 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=64 * float(np.finfo(dtype).eps))
+
+
+@pytest.mark.parametrize("x", [3.0, np.float32(3.0), [1.0, 2.0]])
+def test_what_has_no_rows(x: Any) -> None:
+    with pytest.raises((tg.ShapeError, tg.DataError), match=r"sum_rows.*two axes or more"):
+        F.sum_rows(x)
 
 
 @pytest.mark.parametrize("condition_shape", [(4, 3), (3,), (5, 4, 3), (1, 3), (2, 5, 4, 3), ()])

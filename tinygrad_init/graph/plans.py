@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..autograd.capture import Plan
 from .graph import Graph
-from .parts import Edge, GraphNode
+from .parts import Edge, GraphNode, Kind
 
 
 def plan_graph(plan: Plan) -> Graph:
@@ -52,5 +52,14 @@ def plan_graph(plan: Plan) -> Graph:
 
 
 def _leaf(name: str, label: str) -> GraphNode:
-    """What is read and not computed; its name is all that there is to show."""
-    return GraphNode(name, "constant", "", "", "", "", "", (), "", label, None)
+    """What is read and not computed: a number, or what has a name, all that there is to show."""
+    kind: Kind = "constant" if _is_number(label) else "leaf"
+    return GraphNode(name, kind, "", "", "", "", "", (), "", label, None)
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True

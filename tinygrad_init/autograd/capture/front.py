@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -14,6 +13,7 @@ from ..tape import data_of
 from ..tensor import Tensor
 from ..value import Value
 from . import complaints
+from .captured import Captured
 from .memory import Memory
 from .plan import Plan
 from .recording import Program, record
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .scalars import CapturedValues
 
 
-class Step:
+class Step(Captured[Plan]):
     """A captured function: call it with arrays to get its loss, and gradients in ``.grad``.
 
     Attributes:
@@ -31,12 +31,9 @@ class Step:
     """
 
     def __init__(self, fn: Callable[..., Any], params: list[Tensor]) -> None:
-        self.params = params
-        self.plans: list[Plan] = []
-        self._fn = fn
-        self._memory = Memory(params)
-        self._pairs = list(zip(params, self._memory.gradients, strict=True))
-        self._lock = threading.Lock()
+        super().__init__(fn, params)
+        self._memory = Memory(self.params)
+        self._pairs = list(zip(self.params, self._memory.gradients, strict=True))
 
     def __call__(self, *arrays: Any) -> Any:
         """The loss of ``fn(*arrays)``; see :func:`capture`."""
@@ -61,21 +58,6 @@ class Step:
                 param.grad = gradient
             loss = plan.loss
             return loss.copy() if loss.ndim else loss.item()
-
-    @property
-    def plan(self) -> Plan:
-        """The plan that was used last; print it, to see what a step consists of.
-
-        Raises:
-            GraphError: if nothing has been recorded yet.
-        """
-        if not self.plans:
-            raise complaints.nothing_recorded()
-        return self.plans[0]
-
-    def __repr__(self) -> str:
-        name = getattr(self._fn, "__name__", type(self._fn).__name__)
-        return f"<captured {name}: {len(self.params)} parameters, {len(self.plans)} plans>"
 
     def _find(self, arithmetic: int, arrays: Sequence[Array]) -> Plan | None:
         for k, plan in enumerate(self.plans):
@@ -171,4 +153,4 @@ def capture(fn: Callable[..., Any], params: Iterable[Any]) -> Step | CapturedVal
     for param in given:
         if not (isinstance(param, Tensor) and param.requires_grad and param.is_leaf):
             raise complaints.no_parameter(param)
-    return Step(fn, list(dict.fromkeys(given)))
+    return Step(fn, given)

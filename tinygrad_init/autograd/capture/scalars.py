@@ -28,7 +28,6 @@ level 5: 1 sum of 5
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -39,6 +38,7 @@ from ..inputs import Array, one_number, real
 from ..tape import Node, backpropagate, data_of, tick
 from ..value import Value
 from . import complaints
+from .captured import Captured
 from .listing import Line
 from .recording import Recorder
 from .scalar_levels import Levels
@@ -49,7 +49,7 @@ from .scalar_tape import OneByOne, Tape
 WIDE = 3
 
 
-class CapturedValues:
+class CapturedValues(Captured["ScalarPlan"]):
     """A captured function of Values: call it to get its loss, and gradients in ``.grad``.
 
     Args:
@@ -74,10 +74,7 @@ class CapturedValues:
         for param in params:
             if not (isinstance(param, Value) and param.requires_grad and param.is_leaf):
                 raise complaints.no_parameter(param)
-        self.params = list(dict.fromkeys(params))
-        self.plans: list[ScalarPlan] = []
-        self._fn = fn
-        self._lock = threading.Lock()
+        super().__init__(fn, params)
 
     def __call__(self, *arguments: Any) -> Any:
         """The loss as a number; every parameter gets its gradient in ``.grad``, set and not added.
@@ -97,21 +94,6 @@ class CapturedValues:
             for param, gradient in zip(self.params, gradients, strict=True):
                 param.grad = gradient
         return loss
-
-    @property
-    def plan(self) -> ScalarPlan:
-        """The plan that was used last; print it, to see how much is computed at once.
-
-        Raises:
-            GraphError: if nothing has been recorded yet.
-        """
-        if not self.plans:
-            raise complaints.nothing_recorded()
-        return self.plans[0]
-
-    def __repr__(self) -> str:
-        name = getattr(self._fn, "__name__", type(self._fn).__name__)
-        return f"<captured {name}: {len(self.params)} parameters, {len(self.plans)} plans>"
 
     def _find(self, arithmetic: int, arrays: Sequence[Array]) -> ScalarPlan:
         """The plan for such arguments; it is put first."""

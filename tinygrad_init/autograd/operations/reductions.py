@@ -72,6 +72,8 @@ def _extreme_by(ufunc: Any) -> Callable[..., Any]:
 
 
 def _sum_rows(x: Any) -> Any:
+    if type(x) is not np.ndarray:
+        x = np.asarray(x)
     if x.dtype.char not in "fd":
         return np.add.reduce(x, axis=-2)
     ones = _ones(x.shape[-2], x.dtype.char)
