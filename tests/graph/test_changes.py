@@ -9,7 +9,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_init import Tensor, Value, detect_anomaly, losses, nn, operation, optim, reproducible
+from tinygrad_init import (
+    F,
+    Tensor,
+    Value,
+    detect_anomaly,
+    losses,
+    nn,
+    operation,
+    optim,
+    reproducible,
+)
 from tinygrad_init.graph import Graph, GraphNode, trace
 from tinygrad_init.nn import scalar
 
@@ -223,3 +233,14 @@ def test_it_is_said_wherever_a_graph_is_shown() -> None:
     assert "dashed" not in graph.to_dot()  # it is a parameter all the same
     assert '>unavailable</abbr>' in graph.to_html()
     assert '>now</abbr>' in graph.to_html()
+
+
+def test_a_layers_result_that_was_overwritten_says_so() -> None:
+    x, w, b = (
+        Tensor(array, requires_grad=True) for array in ([[1.0, 2.0]], [[3.0], [4.0]], [0.5])
+    )
+    y = F.affine(x, w, b)  # one node, which drawings open
+    z = (y * y).sum()
+    y.data = [[7.0]]
+    (sum_of_layer,) = (node for node in trace(z).nodes if node.operation == "add")
+    assert "changed after it was recorded" in sum_of_layer.changed
